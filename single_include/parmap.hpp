@@ -92,6 +92,7 @@
 #include <forward_list>
 #include <functional>
 #include <initializer_list>
+#include <ios>
 #include <iosfwd>
 #include <istream>
 #include <iterator>
@@ -456,6 +457,60 @@ class axis_keys {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/space/refused_calls.hpp
+// refused_calls: parameter types of overloads that are chosen only where no other fits; they are deleted, so that the
+// compiler's error is one that names the remedy.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// int, as what a refused call returns: results<int_after_error<F>>. It depends on a parameter of the template, so that
+// users' programs do not compile a results<int> which no call returns.
+template <class... Any>
+struct int_after_error_of {
+  using type = int;
+};
+template <class... Any>
+using int_after_error = typename int_after_error_of<Any...>::type;
+
+// Converts from any argument.
+struct any_argument {
+  template <class T>
+  any_argument(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
+};
+// As any_argument, and from the name of an overloaded function or a function template, which has no type.
+struct overloaded_function {
+  overloaded_function(...);  // NOLINT(google-explicit-constructor, cert-dcl50-cpp): not defined
+};
+// Converts from `{.name = value}` that is no `options`: no option has that name, or its type is another one.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
+// Against the standard, these compilers take any `.name` for a constructor's argument.
+struct unknown_option_or_value_of_another_type {
+  template <class... T>
+  unknown_option_or_value_of_another_type(T...);  // NOLINT(google-explicit-constructor): not defined
+  template <class T>
+  unknown_option_or_value_of_another_type(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
+};
+#else
+// Only an aggregate that has the name will do: so it has those of all options, and those that are tried for them.
+struct unknown_option_or_value_of_another_type {
+  struct any_value {
+    any_value();
+    template <class T>
+    any_value(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
+    template <class T>
+    any_value(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
+  };
+  any_value chunk{}, chunk_size{}, chunksize{}, cores{}, cpus{}, engine{}, jobs{}, max_failure{}, max_failures{},
+      max_threads{}, max_workers{}, mem{}, mem_limit{}, memory{}, memory_limit{}, n{}, n_jobs{}, n_threads{},
+      n_worker{}, n_workers{}, nthreads{}, num_threads{}, num_workers{}, nworkers{}, on_error{}, order{}, parallelism{},
+      processes{}, progress{}, report{}, reporter{}, retries{}, retry{}, rng{}, schedule{}, seed{}, stop{},
+      stop_token{}, thread_count{}, threads{}, time_limit{}, time_out{}, timeout{}, timeout_ms{}, timeout_s{},
+      timeout_sec{}, timeouts{}, token{}, verbose{}, worker{}, worker_count{}, workers{};
+};
+#endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/axis.hpp
 // axis: a range with a name, which stands in failures, summaries and tables of results.
 
@@ -542,12 +597,12 @@ template <class Range>
                 "parmap::axis takes a name and one range: parmap::axis(\"mu\", mus); of a product or zip, name "
                 "each axis: parmap::zip(parmap::axis(\"a\", a), parmap::axis(\"b\", b))");
   if constexpr (!is_range) {
-    return named_axis<int>(std::move(name), {});  // so that this is the only error
+    return named_axis<detail::int_after_error<Range>>(std::move(name), {});  // so that this is the only error
   } else if constexpr (detail::endless<Range>) {
     static_assert(!detail::endless<Range>,
                   "parmap: an endless range cannot be a named axis; bound it, for example with "
                   "std::views::take(n)");
-    return named_axis<int>(std::move(name), {});
+    return named_axis<detail::int_after_error<Range>>(std::move(name), {});
   } else if constexpr (std::is_same_v<Range, std::vector<std::ranges::range_value_t<Range>>>) {
     return named_axis<typename Range::value_type>(std::move(name), std::forward<Range>(range));
   } else {
@@ -2363,7 +2418,7 @@ inline constexpr bool is_outcome = false;
 template <class T>
 inline constexpr bool is_outcome<outcome<T>> = true;
 
-// The members that outcome<T> and outcome<void> share. Held is T; for void it is monostate.
+// The members of outcome<T> that do not depend on what T can do.
 template <class Held>
 class outcome_base {
  public:
@@ -2497,20 +2552,30 @@ class [[nodiscard]] outcome : public detail::outcome_base<T> {
 
 /// The outcome of a task that returns nothing: whether it has failed, and why.
 template <>
-class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> {
+class [[nodiscard]] outcome<void> {
  public:
   using value_type = void;
   using error_type = failure;
 
   /// The outcome of a task that has not failed.
-  outcome() : outcome_base(std::in_place_index<0>) {}
+  outcome() = default;
   /// That of one that has.
-  outcome(failure why) : outcome_base(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+  outcome(failure why) : why_(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+
+  /// Whether the task has not failed. O(1).
+  [[nodiscard]] bool has_value() const noexcept { return !why_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// Why it has failed. Undefined if it has not.
+  [[nodiscard]] const failure& error() const& noexcept { return *why_; }
+  [[nodiscard]] failure&& error() && noexcept { return *std::move(why_); }
 
   /// Does nothing.
   void operator*() const noexcept {}
   /// Throws task_failed if the task has failed.
-  void value() const { require_value(); }
+  void value() const {
+    if (why_) throw task_failed(*why_);
+  }
   /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
   template <class F>
   outcome or_else(F&& f) const {
@@ -2524,6 +2589,9 @@ class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> 
     return std::unexpected(error());
   }
 #endif
+
+ private:
+  std::optional<failure> why_{};
 };
 
 /// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
@@ -3586,6 +3654,8 @@ struct task_measures {
 
 // Behind a pointer, as most maps have none.
 struct map_notes {
+  PARMAP_API ~map_notes();
+
   stored_tasks stored{};
   std::optional<map_times> times{};
   input_columns inputs{};                // of the named axes
@@ -3829,7 +3899,7 @@ class results_base {
   }
   results_base(const results_base&) = delete;
   results_base& operator=(const results_base&) = delete;
-  ~results_base() = default;
+  PARMAP_API ~results_base();
 
   /// The number of tasks, failed ones included, and with options::part those of all parts. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
@@ -3845,12 +3915,7 @@ class results_base {
   ///
   ///     for (const auto& [first, last] : r.here())
   ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
-  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
-    if (whole()) failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
-    else add_intervals_of_part(all);
-    return all;
-  }
+  [[nodiscard]] PARMAP_API std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const;
   /// The part of the tasks that these are the results of: see options::part. Part 0 of 1: all. O(1).
   [[nodiscard]] parmap::part part() const noexcept { return whole() ? parmap::part() : notes_->part->which(); }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
@@ -3877,30 +3942,24 @@ class results_base {
     to.notes_ = std::move(notes_);
   }
   // Sets the tasks that stored() counts.
-  void note_stored(stored_tasks those) { notes().stored = std::move(those); }
+  PARMAP_API void note_stored(stored_tasks those);
   // Sets the columns _seconds and _worker in write_csv.
-  void note_measured(task_measures measured) { notes().measured = std::move(measured); }
+  PARMAP_API void note_measured(task_measures measured);
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
-  void note_times(map_times times) { notes().times = std::move(times); }
+  PARMAP_API void note_times(map_times times);
   // What note_times has set, moved.
-  [[nodiscard]] std::optional<map_times> take_times() noexcept {
-    return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
-  }
+  [[nodiscard]] PARMAP_API std::optional<map_times> take_times() noexcept;
   // Call before any value is read: there is no value here of more tasks than have failed. The failures so far are those
   // tasks; `failures` are those that have failed. Throws std::bad_alloc, and changes nothing then.
-  void note_absent(failure_list failures) {
-    std::optional<failure_list>& absent = notes().absent;
-    absent.emplace(std::move(failures_));
-    failures_ = std::move(failures);
-  }
+  PARMAP_API void note_absent(failure_list failures);
   // Sets the failures again, which now know their inputs.
   void note_described(failure_list same) noexcept { failures_ = std::move(same); }
   // Call after note_stored and note_times: the tasks so far are those of a part of the map.
   PARMAP_API void note_part(std::shared_ptr<const task_part> those);
   // Sets the columns of the named axes in write_csv.
-  void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
+  PARMAP_API void note_inputs(input_columns inputs);
 
  protected:
   void require_ok() const {
@@ -3942,10 +4001,7 @@ class results_base {
   [[nodiscard]] failure why_failed(std::uint64_t i) const { return failures_[failures_.count_below(i)]; }
 
  private:
-  [[nodiscard]] map_notes& notes() {
-    if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
-    return *notes_;
-  }
+  [[nodiscard]] map_notes& notes();
   PARMAP_API void add_intervals_of_part(std::vector<std::pair<std::uint64_t, std::uint64_t>>& to) const;
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
@@ -4176,10 +4232,11 @@ class [[nodiscard]] results<void> : public detail::results_base {
   void operator[](std::uint64_t i) const { static_cast<void>(require_value(i)); }
   /// The outcome of every task, or of every task of a part, in input order: a sized random-access view of
   /// indexed_outcome<void>. It refers to these results.
+  template <class Void = void>  // a template, so that only programs that call it compile it
   [[nodiscard]] auto outcomes() const& {
     return std::views::iota(std::uint64_t{0}, room()) | std::views::transform([this](std::uint64_t at) {
              const std::uint64_t i = index_at(at);
-             return indexed_outcome<void>{i, failed().contains(at) ? outcome<void>(why_failed(i)) : outcome<void>(),
+             return indexed_outcome<Void>{i, failed().contains(at) ? outcome<Void>(why_failed(i)) : outcome<Void>(),
                                           is_stored(i)};
            });
   }
@@ -4667,6 +4724,541 @@ class arena_writer {
   std::size_t begin_;
   std::size_t end_;
 };
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/standard_streams.hpp
+// The buffers of stdout, stderr, std::cout and std::clog: whether they hold anything, and flushing them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Flushes all four. Without this before a fork, both processes would write what is buffered.
+void flush_standard_streams() noexcept;
+
+// Flushes, after each task of a worker process, what the task has left in the buffers: a later task may end the
+// process.
+class task_output {
+ public:
+  // Make it before the forks. Finds out which buffers tasks can leave something in; stdout can always. Calls what
+  // flush() calls, so that it is bound in the workers; see bound_early.
+  task_output() noexcept
+      : own_buffers_(have_own_buffers() || ::__fpending(stdout) == ~std::size_t{0}),
+        elsewhere_(own_buffers_ || runtime_buffers()) {}
+  // Call after each task. Half a nanosecond if there is nothing.
+  void flush() const noexcept {
+    if (stdout_holds_some() || elsewhere_) flush_all(own_buffers_);
+  }
+
+ private:
+  [[nodiscard]] static bool stdout_holds_some() noexcept {
+#ifdef __GLIBC__
+    // __fpending without a call; text of wide characters is in another place.
+    if (stdout->_mode <= 0) return stdout->_IO_write_ptr != stdout->_IO_write_base;
+#endif
+    return ::__fpending(stdout) != 0;
+  }
+  PARMAP_API static bool have_own_buffers() noexcept;
+  PARMAP_API static bool runtime_buffers() noexcept;
+  PARMAP_API static void flush_all(bool own_buffers) noexcept;
+
+  bool own_buffers_;  // of std::cout, std::clog, or stderr
+  bool elsewhere_;    // those, or a language runtime's
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/worker_chunk.hpp
+// worker_chunk: the tasks of a worker's claim, and the steps of the protocol around each of them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class attempt_log;
+class stream_outlet;
+
+// Ends the worker, as the map was halted; recovery hands back its claim.
+[[noreturn]] PARMAP_API void leave_halted_map();
+
+// The tasks of one claim, in order. For each task: begin_task, write its value into its slot, end_task. An exception of
+// a task leaves the loop between the two calls; the worker handles it and then continues the loop.
+class worker_chunk {
+ public:
+  struct place {
+    std::byte* slots;     // of all tasks of the map
+    arena_writer arena;   // of this worker
+    worker_words& words;  // of this worker
+    const shared_word<"halt">& halt;
+    std::uint64_t from;  // the first task of the round
+    bool timed;
+    bool memory_limited;
+    const task_output& output;
+    stream_outlet* outlet{};  // of a stream: where outcomes go
+    attempt_log* log{};       // of an observed map: who is told of values
+  };
+
+  explicit worker_chunk(const place& where) noexcept
+      : place_(where),
+        has_to_prepare_(where.outlet != nullptr || where.log != nullptr || where.memory_limited),
+        usual_attempt_(where.log != nullptr ? 0 : 1) {}
+  worker_chunk(const worker_chunk&) = delete;
+  worker_chunk& operator=(const worker_chunk&) = delete;
+
+  // The first task that is not finished, and the end of the claim, as indices in the map.
+  [[nodiscard]] std::uint64_t next() const noexcept { return place_.from + at_; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
+  [[nodiscard]] void* slots() const noexcept { return place_.slots; }
+  [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
+  [[nodiscard]] stream_outlet& outlet() const noexcept { return *place_.outlet; }
+
+  // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
+  void begin_task() {
+    if (has_to_prepare_) prepare();
+    if (place_.halt.get() != 0) leave_halted_map();
+    place_.words.begin(at_, attempt_, place_.timed);
+  }
+  void begin_task(context& self) {
+    self.begin(next(), attempt_);
+    begin_task();
+  }
+  // Call when the task's slot is written.
+  void end_task() noexcept {
+    step("slot", moment::after);
+    if (attempt_ != usual_attempt_) note_value();
+    place_.words.end(at_++);
+    place_.output.flush();
+  }
+
+  // ---- of a pool, by the tasks, between two of them
+
+  [[nodiscard]] worker_words& words() const noexcept { return place_.words; }
+  // Each attempt from now on may take so many ns; 0: any time.
+  void allow(std::uint64_t ns) noexcept;
+
+  // ---- by the worker, between two runs of the loop
+
+  void open(interval claimed) noexcept {
+    at_ = claimed.b;
+    end_ = claimed.e;
+    attempt_ = unpack_position(place_.words.cur.get()).attempts + 1;
+  }
+  [[nodiscard]] bool empty() const noexcept { return at_ >= end_; }
+  [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
+  // The attempt has failed, and another one is left.
+  void try_again() noexcept {
+    ++attempt_;
+    place_.output.flush();
+  }
+  // As try_again, but the worker leaves.
+  void give_back() noexcept { place_.words.give_back(at_, attempt_); }
+  // Call when the task's failure is published.
+  void end_failed() noexcept {
+    place_.words.end(at_++);
+    attempt_ = 1;
+    place_.output.flush();
+  }
+
+ private:
+  // Both apart, so that the loop over the tasks of a usual map stays short, and users' programs do not compile them.
+  PARMAP_API void prepare() noexcept;
+  PARMAP_API void note_value() noexcept;
+
+  place place_;
+  bool has_to_prepare_;
+  unsigned usual_attempt_;  // after which there is nothing to note; 0: none
+  round_index at_{};
+  round_index end_{};
+  unsigned attempt_{1};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/results/exception_message.hpp
+// Describes the exception being handled in words: its type and its message.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// An exception of the language that a language_runtime serves. Its message becomes the failure's message unchanged.
+struct foreign_exception {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+};
+
+// The type's name as it is written in C++.
+[[nodiscard]] std::string type_name(const std::type_info& type);
+
+struct thrown {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+  bool verbatim{};  // put nothing in front of the message
+};
+
+// Call only inside a catch block. If what() throws, the message says so; that exception is dropped, as no one could
+// receive it.
+[[nodiscard]] thrown describe_current_exception();
+
+// The same, also if memory has run out: then without a message.
+[[nodiscard]] PARMAP_API thrown describe_or_give_up() noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/value_places.hpp
+// value_places: where the values of a map go: memory that its results own, or a range of the caller.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The operations on values that do not depend on their type.
+class value_places {
+ public:
+  value_places(const value_places&) = delete;
+  value_places& operator=(const value_places&) = delete;
+
+  // Destroys the value of task i, which must exist.
+  virtual void discard(std::uint64_t i) noexcept = 0;
+  // Where it is, an object of the result type; null if there is none.
+  [[nodiscard]] virtual const void* address(std::uint64_t i) const noexcept = 0;
+  // For a map that returns no results: destroys the values of tasks [0, ended), except those of `failures`. Allocates
+  // nothing.
+  void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
+
+  // The wall time of the map; 0: not measured.
+  void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
+  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
+
+ protected:
+  explicit value_places(bool trivial) noexcept : trivial_(trivial) {}
+  ~value_places() = default;
+
+ private:
+  bool trivial_;  // there is nothing to destroy
+  ticks elapsed_{};
+};
+
+// Every class of places has put(i, call), which constructs the value of task i from call(); several threads may put
+// values of different tasks at once. finish(failures, seed) returns the results, which own the values from then on.
+
+template <class T>
+class own_places final : public value_places {
+ public:
+  explicit own_places(std::uint64_t n) : value_places(std::is_trivially_destructible_v<T>), values_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t i, const Call& call) const {
+    ::new (static_cast<void*>(values_.data() + i)) T(call());
+  }
+  void discard(std::uint64_t i) noexcept override { std::destroy_at(values_.data() + i); }
+  [[nodiscard]] const void* address(std::uint64_t i) const noexcept override { return values_.data() + i; }
+  results<T> finish(failure_list failures, std::uint64_t seed) noexcept {
+    return {std::move(values_), std::move(failures), seed};
+  }
+
+ private:
+  result_memory<T> values_;
+};
+
+template <>
+class own_places<void> final : public value_places {
+ public:
+  explicit own_places(std::uint64_t n) : value_places(true), size_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t, const Call& call) const {
+    call();
+  }
+  void discard(std::uint64_t) noexcept override {}
+  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }
+  results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
+    return {size_, std::move(failures), seed};
+  }
+
+ private:
+  std::uint64_t size_;
+};
+
+// A range of the caller, which has an element for each task. The element of a failed task has an unspecified value.
+template <class First>
+class range_places final : public value_places {
+ public:
+  range_places(First first, std::uint64_t n) : value_places(true), first_(std::move(first)), size_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t i, const Call& call) {
+    first_[static_cast<std::iter_difference_t<First>>(i)] = call();
+  }
+  void discard(std::uint64_t) noexcept override {}
+  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }  // of any type
+  results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
+    return {size_, std::move(failures), seed};
+  }
+
+ private:
+  First first_;
+  std::uint64_t size_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/claim_blocks.hpp
+// Claims that end at given boundaries: claim_blocks, of equal size, for reductions; claim_batches, for pools.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Block k is the tasks [k * size, (k + 1) * size) of the map.
+struct claim_blocks {
+  round_index size{};  // 0: there are no blocks
+  bool always{};       // a claim never splits a block; else it may where that serves the balance
+
+  // The claim `chunk` of `all`, which lies at one of its ends, made larger until it ends at a boundary. `from`: the
+  // round's first task.
+  [[nodiscard]] constexpr interval widened(interval chunk, interval all, std::uint64_t from) const noexcept {
+    const auto behind = [&](round_index i) { return (from + i) % size; };  // how far behind a boundary
+    if (chunk.b == all.b) {
+      const std::uint64_t missing = behind(chunk.e) == 0 ? 0 : size - behind(chunk.e);
+      return {chunk.b, static_cast<round_index>(std::min<std::uint64_t>(chunk.e + missing, all.e))};
+    }
+    return {chunk.b - static_cast<round_index>(std::min<std::uint64_t>(behind(chunk.b), chunk.b - all.b)), chunk.e};
+  }
+};
+
+// The caller of a pool puts tasks together that are claimed together.
+class claim_batches {
+ public:
+  claim_batches(const claim_batches&) = delete;
+  claim_batches& operator=(const claim_batches&) = delete;
+
+  // The end of the batch that has this task, at least task + 1. In a worker, which is about to claim the task.
+  [[nodiscard]] virtual std::uint64_t end_of(std::uint64_t task) const noexcept = 0;
+
+ protected:
+  claim_batches() = default;
+  ~claim_batches() = default;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/processes/process_tasks.hpp
+// process_tasks: numbered tasks for the engine multi; how a worker runs them and stores their values, and how the
+// caller reads encoded values.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What a slot in shared memory holds.
+enum class slot_kind {
+  none,     // tasks return void
+  value,    // the value itself
+  encoded,  // an encoded_slot, which refers to its bytes or contains them
+  rings,    // there are no slots: values leave by rings
+};
+
+struct slot_shape {
+  slot_kind kind;
+  std::size_t bytes;  // of one slot; of all rings
+};
+
+template <class T>
+inline constexpr slot_shape slot_shape_of = {in_slot<T> ? slot_kind::value : slot_kind::encoded,
+                                             in_slot<T> ? sizeof(T) : sizeof(encoded_slot)};
+template <>
+inline constexpr slot_shape slot_shape_of<void> = {slot_kind::none, 0};
+
+class process_tasks {
+ public:
+  process_tasks(const process_tasks&) = delete;
+  process_tasks& operator=(const process_tasks&) = delete;
+
+  // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
+  // or not_encoded if its codec throws.
+  virtual void run(worker_chunk& chunk, context& self) const = 0;
+  // In a worker, before it waits because nothing is to be claimed.
+  virtual void before_wait() const noexcept {}
+  // In the caller, of a task whose worker has died: whether its value counts, although the worker did not say so.
+  [[nodiscard]] virtual bool has_value(std::uint64_t /*task*/) const noexcept { return false; }
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] slot_shape slots() const noexcept { return slots_; }
+  // The claims' boundaries.
+  [[nodiscard]] claim_blocks blocks() const noexcept { return blocks_; }
+  // Of a pool: the batches that claims keep to; else null.
+  [[nodiscard]] virtual const claim_batches* batches() const noexcept { return nullptr; }
+  [[nodiscard]] const task_output& output() const noexcept { return output_; }
+  // Who hears in the caller of their attempts; null: nobody.
+  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
+
+ protected:
+  process_tasks(std::uint64_t size, slot_shape slots, claim_blocks blocks = {},
+                attempt_observer* observer = nullptr) noexcept
+      : size_(size),
+        slots_(slots),
+        blocks_(blocks),
+        observer_(observer) {}
+  ~process_tasks() = default;
+
+ private:
+  std::uint64_t size_;
+  slot_shape slots_;
+  claim_blocks blocks_;
+  attempt_observer* observer_;
+  task_output output_;
+};
+
+// Thrown when a codec throws in a worker; describes that exception.
+struct not_encoded {
+  thrown what;
+};
+// Call in the catch block.
+[[noreturn]] PARMAP_API void throw_not_encoded();
+
+template <class Tasks>
+class process_tasks_of final : public process_tasks {
+ public:
+  using value = typename Tasks::result;
+
+  explicit process_tasks_of(const Tasks& tasks)
+      : process_tasks(tasks.size(), slot_shape_of<value>, {}, observer_of(tasks)),
+        tasks_(tasks) {}
+
+  void run(worker_chunk& chunk, context& self) const override {
+    tasks_.for_each(chunk.next(), chunk.end(), self, [&](std::uint64_t i, const auto& call) {
+      if constexpr (Tasks::takes_context) chunk.begin_task(self);
+      else chunk.begin_task();
+      put(chunk, i, call);
+      chunk.end_task();
+      return true;
+    });
+  }
+
+ private:
+  template <class Call>
+  static void put(worker_chunk& chunk, [[maybe_unused]] std::uint64_t i, const Call& call) {
+    if constexpr (std::is_void_v<value>) {
+      call();
+    } else if constexpr (in_slot<value>) {
+      ::new (static_cast<void*>(static_cast<value*>(chunk.slots()) + i)) value(call());
+    } else {
+      const value& made = call();
+      byte_writer bytes = chunk.arena().append();
+      try {
+        encoder(bytes).put(made);
+        if (const std::uint32_t attempts = chunk.attempt(); attempts > 1) bytes.write(&attempts, sizeof attempts);
+      } catch (...) {
+        throw_not_encoded();
+      }
+      const encoded_slot slot = chunk.arena().commit(bytes, i, chunk.attempt() > 1);
+      step("slot", moment::before);
+      static_cast<encoded_slot*>(chunk.slots())[i] = slot;
+    }
+  }
+
+  const Tasks& tasks_;
+};
+
+// Whether a value may be read while workers run. Specialise it for a type whose decoding may take long or run any code.
+template <class T>
+struct early_reading {
+  static bool of(const byte_reader&) noexcept { return true; }
+};
+
+// In the caller: decodes values.
+class value_reader {
+ public:
+  value_reader(const value_reader&) = delete;
+  value_reader& operator=(const value_reader&) = delete;
+
+  [[nodiscard]] virtual bool may_read_early(const byte_reader& bytes) const = 0;
+  // Puts the value of task i into its place. If it throws, there is no value.
+  virtual void read(std::uint64_t i, byte_reader bytes) = 0;
+
+  [[nodiscard]] value_places& places() const noexcept { return places_; }
+
+ protected:
+  explicit value_reader(value_places& places) noexcept : places_(places) {}
+  ~value_reader() = default;
+
+ private:
+  value_places& places_;
+};
+
+template <class T, class Places>
+class value_reader_of final : public value_reader {
+ public:
+  explicit value_reader_of(Places& places) noexcept : value_reader(places), values_(places) {}
+
+  [[nodiscard]] bool may_read_early(const byte_reader& bytes) const override { return early_reading<T>::of(bytes); }
+  void read(std::uint64_t i, byte_reader bytes) override {
+    decoder in(bytes);
+    values_.put(i, [&in] { return in.get<T>(); });
+    if (in.left() == 0) return;
+    values_.discard(i);
+    bytes.expect_end();
+  }
+
+ private:
+  Places& values_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/worker_assignment.hpp
+// worker_assignment: the parameters of a worker, as plain numbers that can be passed to another program.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Of a stream: what its workers need besides the ledger.
+struct stream_assignment {
+  std::uint64_t window{};
+  std::uint64_t heap{};     // bytes of each heap
+  std::uintptr_t memory{};  // the address of the rings' memory in the caller
+  pid_t origin{};           // the caller
+  int arrivals{-1};         // the descriptor that wakes the caller
+  int rings{-1};            // the descriptor of the rings' memory, if workers are programs of their own
+  bool measures{};          // take the time of each task
+};
+
+struct worker_assignment {
+  // Parameters of the map.
+  std::uint64_t tasks{};
+  std::uint64_t seed{};
+  std::uint64_t max_failures{};
+  std::optional<std::uint64_t> memory_limit{};
+  std::uint64_t most_tasks{};  // that one process may run; 0: any number
+  unsigned workers{};
+  unsigned retries{};
+  bool timed{};
+  bool postpones{};  // a failed attempt is not repeated at once
+  bool streams{};    // outcomes leave by rings
+  bool observed{};   // each attempt is told to an observer in the caller
+  int news{-1};      // the descriptor that wakes the supervisor
+  pid_t parent{};
+  stream_assignment stream{};
+  // Parameters of this worker.
+  unsigned number{};
+  std::uint64_t from{};   // the first task of the round
+  std::uint32_t round{};  // the number of its tasks
+};
+static_assert(std::is_trivially_copyable_v<worker_assignment>);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/multi_run.hpp
+// run_in_processes: one map on the engine multi; lays out the memory, has the supervisor run the rounds, and collects
+// results and failures.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct multi_results {
+  failure_list failures;
+  shared_memory slots;  // the values of all other tasks, if a slot holds the value itself
+};
+
+// Runs all tasks in forked workers. `reader` decodes the values if slots are encoded; else it is null. If this function
+// throws, no decoded value is left.
+[[nodiscard]] PARMAP_API multi_results run_in_processes(const process_tasks& tasks, value_reader* reader,
+                                                        const options& chosen);
+
+// Runs a worker that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the map's memory.
+// at_go(given) is called just before the first task. Throws std::system_error if the memory cannot be mapped.
+[[noreturn]] PARMAP_API void serve_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
+                                              void (*at_go)(void* given), void* given);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -5201,6 +5793,135 @@ class ring_reader {
 }  // namespace parmap::inline PARMAP_ABI::detail
 #endif
 
+// ==== parmap/detail/system/valgrind.hpp
+// under_valgrind: whether valgrind runs this program, which needs memory and threads to be handled with care.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Valgrind preloads libraries of its own into the programs that it runs; that is what this looks for, once.
+[[nodiscard]] bool under_valgrind() noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/processes/stream_layout.hpp
+// stream_layout: the memory that the processes of one stream share besides the ledger: rings, the words between caller
+// and supervisor, and an annex for what the caller sends to the workers.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// How a stream's supervisor has ended.
+enum class stream_end : std::uint64_t { not_yet, complete, system_error, runtime_error, no_memory };
+
+// What no worker writes, but a faulty task may write over.
+struct stream_words {
+  alignas(128) shared_word<"asleep"> asleep;  // the caller sleeps until an outcome comes
+  alignas(128) shared_word<"bound"> bound;    // the number of tasks, once it is known; else unknown_size
+  shared_word<"closing"> closing;             // nonzero: the caller takes no more outcomes
+  shared_word<"dozing"> dozing;               // of a pool: who begins tasks that have a limit wakes the supervisor
+  shared_word<"state"> state;                 // a stream_end
+  std::uint64_t error_code;                   // of a system_error
+  std::uint64_t error_check;                  // of the text, keyed by its size
+  std::uint64_t error_size;
+  std::array<char, 2000> error_text;
+
+  static constexpr std::uint64_t unknown_size = ~std::uint64_t{0};
+};
+
+// Memory of a stream that its caller writes and its workers read: the elements of an axis that is read as the stream
+// goes, the work of a pool.
+class stream_annex {
+ public:
+  stream_annex(const stream_annex&) = delete;
+  stream_annex& operator=(const stream_annex&) = delete;
+
+  // How much it needs in front of a heap, which is as large as that of a ring.
+  [[nodiscard]] virtual std::size_t table_bytes() const noexcept = 0;
+  // In the caller, before the first fork, and in a worker that is a program of its own: it is [begin, end) of the
+  // memory that begins at `memory`, which was zeroed at first.
+  virtual void take(std::byte* memory, std::size_t begin, std::size_t end) = 0;
+
+ protected:
+  stream_annex() = default;
+  ~stream_annex() = default;
+};
+
+// Offsets in the mapping. Unmapped pages lie between its parts, so that an array that runs over in one of them faults
+// before it reaches the next.
+class stream_layout {
+ public:
+  // A ring for each worker and one for the supervisor, each with a heap of `heap` bytes; `annex` may be null.
+  stream_layout(unsigned workers, std::uint64_t window, std::size_t heap, const stream_annex* annex)
+      : workers_(workers),
+        capacity_(
+            std::bit_ceil(std::clamp<std::uint64_t>(window + ring_pace().untold, smallest_capacity, largest_capacity))),
+        heap_(round_up_to_page(heap)),
+        annex_(annex != nullptr ? round_up_to_page(annex->table_bytes() + heap) : 0) {}
+
+  // With none for a window that is chosen by the sizes of outcomes.
+  static constexpr std::uint64_t smallest_capacity = 1 << 15;
+  static constexpr std::uint64_t largest_capacity = 1 << 26;
+  static constexpr std::uint64_t largest_window = largest_capacity - ring_pace().untold;
+
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return first_ring() + (workers_ + 1) * ring_bytes() + (annex_ > 0 ? annex_ + page_size() : 0);
+  }
+  // Makes the words and the unmapped pages. Throws std::system_error.
+  void prepare(std::byte* memory) const {
+    ::new (memory) stream_words;
+    words(memory).bound.set(stream_words::unknown_size);
+    for (unsigned w = 0; w <= workers_; ++w) ::new (memory + ring(memory, w).words) ring_words;
+    protect(memory);
+  }
+  // Makes the unmapped pages, as mappings of each process have their own. Throws std::system_error.
+  void protect(std::byte* memory) const {
+    for (unsigned w = 0; w <= workers_; ++w) {
+      const ring_place at = ring(memory, w);
+      unmap(memory + at.words - page_size());
+      unmap(memory + at.heap - page_size());
+      unmap(memory + at.heap_end);
+    }
+  }
+  [[nodiscard]] static stream_words& words(void* memory) noexcept {
+    return *std::launder(static_cast<stream_words*>(memory));
+  }
+  // The supervisor's ring has the number of workers.
+  [[nodiscard]] ring_place ring(std::byte* memory, unsigned w) const noexcept {
+    const std::size_t begin = first_ring() + w * ring_bytes();
+    const std::size_t cells = begin + words_bytes();
+    const std::size_t heap = cells + cell_bytes() + page_size();
+    return {memory, begin, cells, capacity_, heap, heap + heap_, {}};
+  }
+  [[nodiscard]] std::size_t annex_begin() const noexcept { return first_ring() + (workers_ + 1) * ring_bytes(); }
+  [[nodiscard]] std::size_t annex_end() const noexcept { return annex_begin() + annex_; }
+  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
+  [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return heap_; }
+
+ private:
+  static void unmap(std::byte* page) {
+    if (::mprotect(page, page_size(), PROT_NONE) != 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: cannot protect the memory of a stream");
+  }
+  [[nodiscard]] static std::size_t words_bytes() noexcept { return round_up_to_page(sizeof(ring_words)); }
+  [[nodiscard]] std::size_t cell_bytes() const noexcept { return round_up_to_page(capacity_ * sizeof(ring_cell)); }
+  [[nodiscard]] static std::size_t first_ring() noexcept {
+    return round_up_to_page(sizeof(stream_words)) + page_size();
+  }
+  // With the unmapped pages in front of the heap and behind it.
+  [[nodiscard]] std::size_t ring_bytes() const noexcept {
+    return words_bytes() + cell_bytes() + page_size() + heap_ + page_size();
+  }
+
+  unsigned workers_;
+  std::uint64_t capacity_;
+  std::size_t heap_;
+  std::size_t annex_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
 // ==== parmap/detail/system/futex_word.hpp
 // futex_word: a word of memory on which threads wait, by futex.hpp.
 
@@ -5485,210 +6206,6 @@ class event_counter {
 #endif
 #if PARMAP_LINUX
 
-// ==== parmap/detail/processes/attempt_log.hpp
-// attempt_log: how a worker of an observed map tells the supervisor which tasks have ended with a value, and when.
-// (Failures go by their records.) A log is a ring in shared memory, see outcome_ring.hpp; its cells hold times.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Where the logs lie: one for each worker, from a page's begin on.
-class attempt_log_layout {
- public:
-  // A worker that has this many tasks unread waits. A power of two.
-  static constexpr std::uint64_t capacity = 1 << 12;
-
-  static std::size_t bytes(unsigned workers) noexcept { return workers * bytes_each(); }
-  // Constructs the words in zeroed memory.
-  static void prepare(std::byte* memory, unsigned workers) {
-    for (unsigned w = 0; w < workers; ++w) ::new (static_cast<void*>(memory + w * bytes_each())) ring_words;
-  }
-  [[nodiscard]] static ring_place place(std::byte* memory, unsigned w) noexcept {
-    const std::size_t begin = w * bytes_each();
-    return {memory, begin, begin + words_bytes(), capacity, 0, 0, {.untold = capacity / 4}};
-  }
-
- private:
-  static std::size_t words_bytes() noexcept { return round_up_to_page(sizeof(ring_words)); }
-  static std::size_t bytes_each() noexcept { return words_bytes() + capacity * sizeof(ring_cell); }
-};
-
-// The worker's end.
-class attempt_log {
- public:
-  // `news`: the descriptor that wakes the supervisor; none if it looks from time to time.
-  attempt_log(const ring_place& at, worker_words& mine, const worker_bell& bell, const shared_word<"halt">& halt,
-              int news)
-      : ring_(at),
-        mine_(mine),
-        bell_(bell),
-        halt_(halt),
-        news_(news) {}
-
-  // Call before a task begins. So there is room when it ends.
-  void wait_for_room() noexcept {
-    if (!ring_.has_room()) sleep_until_read();
-  }
-  // The attempt that runs has ended, and the task has its value. Call before anybody else hears of that.
-  void tell(std::uint64_t task, unsigned attempt) noexcept {
-    const std::uint64_t began = mine_.started.get();
-    static_cast<void>(ring_.send_short(task, ring_cell::describe(ring_cell::value, attempt), monotonic_ns() - began,
-                                       {began, 0}, sizeof began));  // there is room
-    if (++told_ % (attempt_log_layout::capacity / 2) == 0) wake_supervisor();
-  }
-
- private:
-  // If it cannot be woken, it looks soon: see attempt_watch::glance.
-  void wake_supervisor() const noexcept { static_cast<void>(news_.wake()); }
-  void sleep_until_read() noexcept {
-    while (!ring_.has_room() && halt_.get() == 0) {
-      const std::uint32_t seen = bell_.get();
-      mine_.waiting.set(1);
-      std::atomic_thread_fence(std::memory_order_seq_cst);  // one of the two sees the other's store
-      wake_supervisor();
-      if (!ring_.has_room() && halt_.get() == 0) bell_.wait(seen);
-      mine_.waiting.set(0);
-    }
-  }
-
-  ring_writer ring_;
-  worker_words& mine_;
-  const worker_bell& bell_;
-  const shared_word<"halt">& halt_;
-  event_sender news_;
-  std::uint64_t told_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-#endif
-
-// ==== parmap/detail/system/valgrind.hpp
-// under_valgrind: whether valgrind runs this program, which needs memory and threads to be handled with care.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Valgrind preloads libraries of its own into the programs that it runs; that is what this looks for, once.
-[[nodiscard]] bool under_valgrind() noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-#if PARMAP_LINUX
-
-// ==== parmap/detail/processes/stream_layout.hpp
-// stream_layout: the memory that the processes of one stream share besides the ledger: rings, the words between caller
-// and supervisor, and an annex for what the caller sends to the workers.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// How a stream's supervisor has ended.
-enum class stream_end : std::uint64_t { not_yet, complete, system_error, runtime_error, no_memory };
-
-// What no worker writes, but a faulty task may write over.
-struct stream_words {
-  alignas(128) shared_word<"asleep"> asleep;  // the caller sleeps until an outcome comes
-  alignas(128) shared_word<"bound"> bound;    // the number of tasks, once it is known; else unknown_size
-  shared_word<"closing"> closing;             // nonzero: the caller takes no more outcomes
-  shared_word<"dozing"> dozing;               // of a pool: who begins tasks that have a limit wakes the supervisor
-  shared_word<"state"> state;                 // a stream_end
-  std::uint64_t error_code;                   // of a system_error
-  std::uint64_t error_check;                  // of the text, keyed by its size
-  std::uint64_t error_size;
-  std::array<char, 2000> error_text;
-
-  static constexpr std::uint64_t unknown_size = ~std::uint64_t{0};
-};
-
-// Memory of a stream that its caller writes and its workers read: the elements of an axis that is read as the stream
-// goes, the work of a pool.
-class stream_annex {
- public:
-  stream_annex(const stream_annex&) = delete;
-  stream_annex& operator=(const stream_annex&) = delete;
-
-  // How much it needs in front of a heap, which is as large as that of a ring.
-  [[nodiscard]] virtual std::size_t table_bytes() const noexcept = 0;
-  // In the caller, before the first fork, and in a worker that is a program of its own: it is [begin, end) of the
-  // memory that begins at `memory`, which was zeroed at first.
-  virtual void take(std::byte* memory, std::size_t begin, std::size_t end) = 0;
-
- protected:
-  stream_annex() = default;
-  ~stream_annex() = default;
-};
-
-// Offsets in the mapping. Unmapped pages lie between its parts, so that an array that runs over in one of them faults
-// before it reaches the next.
-class stream_layout {
- public:
-  // A ring for each worker and one for the supervisor, each with a heap of `heap` bytes; `annex` may be null.
-  stream_layout(unsigned workers, std::uint64_t window, std::size_t heap, const stream_annex* annex)
-      : workers_(workers),
-        capacity_(
-            std::bit_ceil(std::clamp<std::uint64_t>(window + ring_pace().untold, smallest_capacity, largest_capacity))),
-        heap_(round_up_to_page(heap)),
-        annex_(annex != nullptr ? round_up_to_page(annex->table_bytes() + heap) : 0) {}
-
-  // With none for a window that is chosen by the sizes of outcomes.
-  static constexpr std::uint64_t smallest_capacity = 1 << 15;
-  static constexpr std::uint64_t largest_capacity = 1 << 26;
-  static constexpr std::uint64_t largest_window = largest_capacity - ring_pace().untold;
-
-  [[nodiscard]] std::size_t bytes() const noexcept {
-    return first_ring() + (workers_ + 1) * ring_bytes() + (annex_ > 0 ? annex_ + page_size() : 0);
-  }
-  // Makes the words and the unmapped pages. Throws std::system_error.
-  void prepare(std::byte* memory) const {
-    ::new (memory) stream_words;
-    words(memory).bound.set(stream_words::unknown_size);
-    for (unsigned w = 0; w <= workers_; ++w) ::new (memory + ring(memory, w).words) ring_words;
-    protect(memory);
-  }
-  // Makes the unmapped pages, as mappings of each process have their own. Throws std::system_error.
-  void protect(std::byte* memory) const {
-    for (unsigned w = 0; w <= workers_; ++w) {
-      const ring_place at = ring(memory, w);
-      unmap(memory + at.words - page_size());
-      unmap(memory + at.heap - page_size());
-      unmap(memory + at.heap_end);
-    }
-  }
-  [[nodiscard]] static stream_words& words(void* memory) noexcept {
-    return *std::launder(static_cast<stream_words*>(memory));
-  }
-  // The supervisor's ring has the number of workers.
-  [[nodiscard]] ring_place ring(std::byte* memory, unsigned w) const noexcept {
-    const std::size_t begin = first_ring() + w * ring_bytes();
-    const std::size_t cells = begin + words_bytes();
-    const std::size_t heap = cells + cell_bytes() + page_size();
-    return {memory, begin, cells, capacity_, heap, heap + heap_, {}};
-  }
-  [[nodiscard]] std::size_t annex_begin() const noexcept { return first_ring() + (workers_ + 1) * ring_bytes(); }
-  [[nodiscard]] std::size_t annex_end() const noexcept { return annex_begin() + annex_; }
-  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
-  [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
-  [[nodiscard]] std::size_t heap_bytes() const noexcept { return heap_; }
-
- private:
-  static void unmap(std::byte* page) {
-    if (::mprotect(page, page_size(), PROT_NONE) != 0)
-      throw std::system_error(errno, std::generic_category(), "parmap: cannot protect the memory of a stream");
-  }
-  [[nodiscard]] static std::size_t words_bytes() noexcept { return round_up_to_page(sizeof(ring_words)); }
-  [[nodiscard]] std::size_t cell_bytes() const noexcept { return round_up_to_page(capacity_ * sizeof(ring_cell)); }
-  [[nodiscard]] static std::size_t first_ring() noexcept {
-    return round_up_to_page(sizeof(stream_words)) + page_size();
-  }
-  // With the unmapped pages in front of the heap and behind it.
-  [[nodiscard]] std::size_t ring_bytes() const noexcept {
-    return words_bytes() + cell_bytes() + page_size() + heap_ + page_size();
-  }
-
-  unsigned workers_;
-  std::uint64_t capacity_;
-  std::size_t heap_;
-  std::size_t annex_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/processes/stream_outlet.hpp
 // stream_outlet: how a worker of a stream sends the values of its tasks to the caller.
 
@@ -5795,551 +6312,6 @@ class stream_outlet {
   bool is_mute_{};
   ticks begun_{};
 };
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/standard_streams.hpp
-// The buffers of stdout, stderr, std::cout and std::clog: whether they hold anything, and flushing them.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Flushes all four. Without this before a fork, both processes would write what is buffered.
-void flush_standard_streams() noexcept;
-
-// Flushes, after each task of a worker process, what the task has left in the buffers: a later task may end the
-// process.
-class task_output {
- public:
-  // Make it before the forks. Finds out which buffers tasks can leave something in; stdout can always. Calls what
-  // flush() calls, so that it is bound in the workers; see bound_early.
-  task_output() noexcept
-      : own_buffers_(have_own_buffers() || ::__fpending(stdout) == ~std::size_t{0}),
-        elsewhere_(own_buffers_ || runtime_buffers()) {}
-  // Call after each task. Half a nanosecond if there is nothing.
-  void flush() const noexcept {
-    if (stdout_holds_some() || elsewhere_) flush_all(own_buffers_);
-  }
-
- private:
-  [[nodiscard]] static bool stdout_holds_some() noexcept {
-#ifdef __GLIBC__
-    // __fpending without a call; text of wide characters is in another place.
-    if (stdout->_mode <= 0) return stdout->_IO_write_ptr != stdout->_IO_write_base;
-#endif
-    return ::__fpending(stdout) != 0;
-  }
-  PARMAP_API static bool have_own_buffers() noexcept;
-  PARMAP_API static bool runtime_buffers() noexcept;
-  PARMAP_API static void flush_all(bool own_buffers) noexcept;
-
-  bool own_buffers_;  // of std::cout, std::clog, or stderr
-  bool elsewhere_;    // those, or a language runtime's
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/worker_chunk.hpp
-// worker_chunk: the tasks of a worker's claim, and the steps of the protocol around each of them.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Ends the worker, as the map was halted; recovery hands back its claim.
-[[noreturn]] PARMAP_API void leave_halted_map();
-
-// The tasks of one claim, in order. For each task: begin_task, write its value into its slot, end_task. An exception of
-// a task leaves the loop between the two calls; the worker handles it and then continues the loop.
-class worker_chunk {
- public:
-  struct place {
-    std::byte* slots;     // of all tasks of the map
-    arena_writer arena;   // of this worker
-    worker_words& words;  // of this worker
-    const shared_word<"halt">& halt;
-    std::uint64_t from;  // the first task of the round
-    bool timed;
-    bool memory_limited;
-    const task_output& output;
-    stream_outlet* outlet{};  // of a stream: where outcomes go
-    attempt_log* log{};       // of an observed map: who is told of values
-  };
-
-  explicit worker_chunk(const place& where) noexcept
-      : place_(where),
-        has_to_prepare_(where.log != nullptr || where.memory_limited),
-        usual_attempt_(where.log != nullptr ? 0 : 1) {}
-  worker_chunk(const worker_chunk&) = delete;
-  worker_chunk& operator=(const worker_chunk&) = delete;
-
-  // The first task that is not finished, and the end of the claim, as indices in the map.
-  [[nodiscard]] std::uint64_t next() const noexcept { return place_.from + at_; }
-  [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
-  [[nodiscard]] void* slots() const noexcept { return place_.slots; }
-  [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
-  [[nodiscard]] stream_outlet& outlet() const noexcept { return *place_.outlet; }
-
-  // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
-  void begin_task() {
-    if (place_.outlet != nullptr) place_.outlet->wait_for_room();  // which a halt ends
-    if (has_to_prepare_) prepare();
-    if (place_.halt.get() != 0) leave_halted_map();
-    place_.words.begin(at_, attempt_, place_.timed);
-  }
-  void begin_task(context& self) {
-    self.begin(next(), attempt_);
-    begin_task();
-  }
-  // Call when the task's slot is written.
-  void end_task() noexcept {
-    step("slot", moment::after);
-    if (attempt_ != usual_attempt_) note_value();
-    place_.words.end(at_++);
-    place_.output.flush();
-  }
-
-  // ---- of a pool, by the tasks, between two of them
-
-  [[nodiscard]] worker_words& words() const noexcept { return place_.words; }
-  // Each attempt from now on may take so many ns; 0: any time.
-  void allow(std::uint64_t ns) noexcept {
-    place_.words.allowed.set(ns);
-    place_.timed = ns != 0;
-    if (place_.timed) place_.outlet->tell_of_limit();
-    else if (place_.words.started.get() != 0) place_.words.started.set(0);  // it is not that of what runs now
-  }
-
-  // ---- by the worker, between two runs of the loop
-
-  void open(interval claimed) noexcept {
-    at_ = claimed.b;
-    end_ = claimed.e;
-    attempt_ = unpack_position(place_.words.cur.get()).attempts + 1;
-  }
-  [[nodiscard]] bool empty() const noexcept { return at_ >= end_; }
-  [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
-  // The attempt has failed, and another one is left.
-  void try_again() noexcept {
-    ++attempt_;
-    place_.output.flush();
-  }
-  // As try_again, but the worker leaves.
-  void give_back() noexcept { place_.words.give_back(at_, attempt_); }
-  // Call when the task's failure is published.
-  void end_failed() noexcept {
-    place_.words.end(at_++);
-    attempt_ = 1;
-    place_.output.flush();
-  }
-
- private:
-  // Both apart, so that the loop over the tasks of a usual map stays short.
-  [[gnu::noinline]] void prepare() noexcept {
-    if (place_.log != nullptr) place_.log->wait_for_room();  // which a halt ends
-    // Clears the note of a refused allocation that an earlier attempt survived.
-    if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
-  }
-  [[gnu::noinline]] void note_value() noexcept {
-    if (place_.log != nullptr) place_.log->tell(next(), attempt_);
-    attempt_ = 1;
-  }
-
-  place place_;
-  bool has_to_prepare_;
-  unsigned usual_attempt_;  // after which there is nothing to note; 0: none
-  round_index at_{};
-  round_index end_{};
-  unsigned attempt_{1};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-#endif
-
-// ==== parmap/detail/results/exception_message.hpp
-// Describes the exception being handled in words: its type and its message.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// An exception of the language that a language_runtime serves. Its message becomes the failure's message unchanged.
-struct foreign_exception {
-  failure_kind kind{failure_kind::threw};
-  std::string message{};
-};
-
-// The type's name as it is written in C++.
-[[nodiscard]] std::string type_name(const std::type_info& type);
-
-struct thrown {
-  failure_kind kind{failure_kind::threw};
-  std::string message{};
-  bool verbatim{};  // put nothing in front of the message
-};
-
-// Call only inside a catch block. If what() throws, the message says so; that exception is dropped, as no one could
-// receive it.
-[[nodiscard]] thrown describe_current_exception();
-
-// The same, also if memory has run out: then without a message.
-[[nodiscard]] PARMAP_API thrown describe_or_give_up() noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/value_places.hpp
-// value_places: where the values of a map go: memory that its results own, or a range of the caller.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The operations on values that do not depend on their type.
-class value_places {
- public:
-  value_places(const value_places&) = delete;
-  value_places& operator=(const value_places&) = delete;
-
-  // Destroys the value of task i, which must exist.
-  virtual void discard(std::uint64_t i) noexcept = 0;
-  // Where it is, an object of the result type; null if there is none.
-  [[nodiscard]] virtual const void* address(std::uint64_t i) const noexcept = 0;
-  // For a map that returns no results: destroys the values of tasks [0, ended), except those of `failures`. Allocates
-  // nothing.
-  void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
-
-  // The wall time of the map; 0: not measured.
-  void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
-  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
-
- protected:
-  explicit value_places(bool trivial) noexcept : trivial_(trivial) {}
-  ~value_places() = default;
-
- private:
-  bool trivial_;  // there is nothing to destroy
-  ticks elapsed_{};
-};
-
-// Every class of places has put(i, call), which constructs the value of task i from call(); several threads may put
-// values of different tasks at once. finish(failures, seed) returns the results, which own the values from then on.
-
-template <class T>
-class own_places final : public value_places {
- public:
-  explicit own_places(std::uint64_t n) : value_places(std::is_trivially_destructible_v<T>), values_(n) {}
-
-  template <class Call>
-  void put(std::uint64_t i, const Call& call) const {
-    ::new (static_cast<void*>(values_.data() + i)) T(call());
-  }
-  void discard(std::uint64_t i) noexcept override { std::destroy_at(values_.data() + i); }
-  [[nodiscard]] const void* address(std::uint64_t i) const noexcept override { return values_.data() + i; }
-  results<T> finish(failure_list failures, std::uint64_t seed) noexcept {
-    return {std::move(values_), std::move(failures), seed};
-  }
-
- private:
-  result_memory<T> values_;
-};
-
-template <>
-class own_places<void> final : public value_places {
- public:
-  explicit own_places(std::uint64_t n) : value_places(true), size_(n) {}
-
-  template <class Call>
-  void put(std::uint64_t, const Call& call) const {
-    call();
-  }
-  void discard(std::uint64_t) noexcept override {}
-  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }
-  results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
-    return {size_, std::move(failures), seed};
-  }
-
- private:
-  std::uint64_t size_;
-};
-
-// A range of the caller, which has an element for each task. The element of a failed task has an unspecified value.
-template <class First>
-class range_places final : public value_places {
- public:
-  range_places(First first, std::uint64_t n) : value_places(true), first_(std::move(first)), size_(n) {}
-
-  template <class Call>
-  void put(std::uint64_t i, const Call& call) {
-    first_[static_cast<std::iter_difference_t<First>>(i)] = call();
-  }
-  void discard(std::uint64_t) noexcept override {}
-  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }  // of any type
-  results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
-    return {size_, std::move(failures), seed};
-  }
-
- private:
-  First first_;
-  std::uint64_t size_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/claim_blocks.hpp
-// Claims that end at given boundaries: claim_blocks, of equal size, for reductions; claim_batches, for pools.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Block k is the tasks [k * size, (k + 1) * size) of the map.
-struct claim_blocks {
-  round_index size{};  // 0: there are no blocks
-  bool always{};       // a claim never splits a block; else it may where that serves the balance
-
-  // The claim `chunk` of `all`, which lies at one of its ends, made larger until it ends at a boundary. `from`: the
-  // round's first task.
-  [[nodiscard]] constexpr interval widened(interval chunk, interval all, std::uint64_t from) const noexcept {
-    const auto behind = [&](round_index i) { return (from + i) % size; };  // how far behind a boundary
-    if (chunk.b == all.b) {
-      const std::uint64_t missing = behind(chunk.e) == 0 ? 0 : size - behind(chunk.e);
-      return {chunk.b, static_cast<round_index>(std::min<std::uint64_t>(chunk.e + missing, all.e))};
-    }
-    return {chunk.b - static_cast<round_index>(std::min<std::uint64_t>(behind(chunk.b), chunk.b - all.b)), chunk.e};
-  }
-};
-
-// The caller of a pool puts tasks together that are claimed together.
-class claim_batches {
- public:
-  claim_batches(const claim_batches&) = delete;
-  claim_batches& operator=(const claim_batches&) = delete;
-
-  // The end of the batch that has this task, at least task + 1. In a worker, which is about to claim the task.
-  [[nodiscard]] virtual std::uint64_t end_of(std::uint64_t task) const noexcept = 0;
-
- protected:
-  claim_batches() = default;
-  ~claim_batches() = default;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-#if PARMAP_LINUX
-
-// ==== parmap/detail/processes/process_tasks.hpp
-// process_tasks: numbered tasks for the engine multi; how a worker runs them and stores their values, and how the
-// caller reads encoded values.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What a slot in shared memory holds.
-enum class slot_kind {
-  none,     // tasks return void
-  value,    // the value itself
-  encoded,  // an encoded_slot, which refers to its bytes or contains them
-  rings,    // there are no slots: values leave by rings
-};
-
-struct slot_shape {
-  slot_kind kind;
-  std::size_t bytes;  // of one slot; of all rings
-};
-
-template <class T>
-inline constexpr slot_shape slot_shape_of = {in_slot<T> ? slot_kind::value : slot_kind::encoded,
-                                             in_slot<T> ? sizeof(T) : sizeof(encoded_slot)};
-template <>
-inline constexpr slot_shape slot_shape_of<void> = {slot_kind::none, 0};
-
-class process_tasks {
- public:
-  process_tasks(const process_tasks&) = delete;
-  process_tasks& operator=(const process_tasks&) = delete;
-
-  // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
-  // or not_encoded if its codec throws.
-  virtual void run(worker_chunk& chunk, context& self) const = 0;
-  // In a worker, before it waits because nothing is to be claimed.
-  virtual void before_wait() const noexcept {}
-  // In the caller, of a task whose worker has died: whether its value counts, although the worker did not say so.
-  [[nodiscard]] virtual bool has_value(std::uint64_t /*task*/) const noexcept { return false; }
-
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  [[nodiscard]] slot_shape slots() const noexcept { return slots_; }
-  // The claims' boundaries.
-  [[nodiscard]] claim_blocks blocks() const noexcept { return blocks_; }
-  // Of a pool: the batches that claims keep to; else null.
-  [[nodiscard]] virtual const claim_batches* batches() const noexcept { return nullptr; }
-  [[nodiscard]] const task_output& output() const noexcept { return output_; }
-  // Who hears in the caller of their attempts; null: nobody.
-  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
-
- protected:
-  process_tasks(std::uint64_t size, slot_shape slots, claim_blocks blocks = {},
-                attempt_observer* observer = nullptr) noexcept
-      : size_(size),
-        slots_(slots),
-        blocks_(blocks),
-        observer_(observer) {}
-  ~process_tasks() = default;
-
- private:
-  std::uint64_t size_;
-  slot_shape slots_;
-  claim_blocks blocks_;
-  attempt_observer* observer_;
-  task_output output_;
-};
-
-// Thrown when a codec throws in a worker; describes that exception.
-struct not_encoded {
-  thrown what;
-};
-// Call in the catch block.
-[[noreturn]] PARMAP_API void throw_not_encoded();
-
-template <class Tasks>
-class process_tasks_of final : public process_tasks {
- public:
-  using value = typename Tasks::result;
-
-  explicit process_tasks_of(const Tasks& tasks)
-      : process_tasks(tasks.size(), slot_shape_of<value>, {}, observer_of(tasks)),
-        tasks_(tasks) {}
-
-  void run(worker_chunk& chunk, context& self) const override {
-    tasks_.for_each(chunk.next(), chunk.end(), self, [&](std::uint64_t i, const auto& call) {
-      if constexpr (Tasks::takes_context) chunk.begin_task(self);
-      else chunk.begin_task();
-      put(chunk, i, call);
-      chunk.end_task();
-      return true;
-    });
-  }
-
- private:
-  template <class Call>
-  static void put(worker_chunk& chunk, [[maybe_unused]] std::uint64_t i, const Call& call) {
-    if constexpr (std::is_void_v<value>) {
-      call();
-    } else if constexpr (in_slot<value>) {
-      ::new (static_cast<void*>(static_cast<value*>(chunk.slots()) + i)) value(call());
-    } else {
-      const value& made = call();
-      byte_writer bytes = chunk.arena().append();
-      try {
-        encoder(bytes).put(made);
-        if (const std::uint32_t attempts = chunk.attempt(); attempts > 1) bytes.write(&attempts, sizeof attempts);
-      } catch (...) {
-        throw_not_encoded();
-      }
-      const encoded_slot slot = chunk.arena().commit(bytes, i, chunk.attempt() > 1);
-      step("slot", moment::before);
-      static_cast<encoded_slot*>(chunk.slots())[i] = slot;
-    }
-  }
-
-  const Tasks& tasks_;
-};
-
-// Whether a value may be read while workers run. Specialise it for a type whose decoding may take long or run any code.
-template <class T>
-struct early_reading {
-  static bool of(const byte_reader&) noexcept { return true; }
-};
-
-// In the caller: decodes values.
-class value_reader {
- public:
-  value_reader(const value_reader&) = delete;
-  value_reader& operator=(const value_reader&) = delete;
-
-  [[nodiscard]] virtual bool may_read_early(const byte_reader& bytes) const = 0;
-  // Puts the value of task i into its place. If it throws, there is no value.
-  virtual void read(std::uint64_t i, byte_reader bytes) = 0;
-
-  [[nodiscard]] value_places& places() const noexcept { return places_; }
-
- protected:
-  explicit value_reader(value_places& places) noexcept : places_(places) {}
-  ~value_reader() = default;
-
- private:
-  value_places& places_;
-};
-
-template <class T, class Places>
-class value_reader_of final : public value_reader {
- public:
-  explicit value_reader_of(Places& places) noexcept : value_reader(places), values_(places) {}
-
-  [[nodiscard]] bool may_read_early(const byte_reader& bytes) const override { return early_reading<T>::of(bytes); }
-  void read(std::uint64_t i, byte_reader bytes) override {
-    decoder in(bytes);
-    values_.put(i, [&in] { return in.get<T>(); });
-    if (in.left() == 0) return;
-    values_.discard(i);
-    bytes.expect_end();
-  }
-
- private:
-  Places& values_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/worker_assignment.hpp
-// worker_assignment: the parameters of a worker, as plain numbers that can be passed to another program.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Of a stream: what its workers need besides the ledger.
-struct stream_assignment {
-  std::uint64_t window{};
-  std::uint64_t heap{};     // bytes of each heap
-  std::uintptr_t memory{};  // the address of the rings' memory in the caller
-  pid_t origin{};           // the caller
-  int arrivals{-1};         // the descriptor that wakes the caller
-  int rings{-1};            // the descriptor of the rings' memory, if workers are programs of their own
-  bool measures{};          // take the time of each task
-};
-
-struct worker_assignment {
-  // Parameters of the map.
-  std::uint64_t tasks{};
-  std::uint64_t seed{};
-  std::uint64_t max_failures{};
-  std::optional<std::uint64_t> memory_limit{};
-  std::uint64_t most_tasks{};  // that one process may run; 0: any number
-  unsigned workers{};
-  unsigned retries{};
-  bool timed{};
-  bool postpones{};  // a failed attempt is not repeated at once
-  bool streams{};    // outcomes leave by rings
-  bool observed{};   // each attempt is told to an observer in the caller
-  int news{-1};      // the descriptor that wakes the supervisor
-  pid_t parent{};
-  stream_assignment stream{};
-  // Parameters of this worker.
-  unsigned number{};
-  std::uint64_t from{};   // the first task of the round
-  std::uint32_t round{};  // the number of its tasks
-};
-static_assert(std::is_trivially_copyable_v<worker_assignment>);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/multi_run.hpp
-// run_in_processes: one map on the engine multi; lays out the memory, has the supervisor run the rounds, and collects
-// results and failures.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct multi_results {
-  failure_list failures;
-  shared_memory slots;  // the values of all other tasks, if a slot holds the value itself
-};
-
-// Runs all tasks in forked workers. `reader` decodes the values if slots are encoded; else it is null. If this function
-// throws, no decoded value is left.
-[[nodiscard]] PARMAP_API multi_results run_in_processes(const process_tasks& tasks, value_reader* reader,
-                                                        const options& chosen);
-
-// Runs a worker that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the map's memory.
-// at_go(given) is called just before the first task. Throws std::system_error if the memory cannot be mapped.
-[[noreturn]] PARMAP_API void serve_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
-                                              void (*at_go)(void* given), void* given);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -8404,7 +8376,7 @@ class named_engine {
 
   /// The name of the chosen engine.
   [[nodiscard]] std::string_view name() const {
-    return std::visit([](const auto& it) { return it.name(); }, chosen_);
+    return chosen_.index() == 0 ? serial.name() : chosen_.index() == 1 ? threads.name() : multi.name();
   }
 
   /// What map calls: runs the tasks on the chosen engine. Throws std::invalid_argument if that is multi and the result
@@ -8530,51 +8502,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 PARMAP_API void take_inputs(map_times& times, const failure_list& written);
 
 void add_times(map_summary& all, const map_times& times);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/space/refused_calls.hpp
-// refused_calls: parameter types of overloads that are chosen only where no other fits; they are deleted, so that the
-// compiler's error is one that names the remedy.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Converts from any argument.
-struct any_argument {
-  template <class T>
-  any_argument(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
-};
-// As any_argument, and from the name of an overloaded function or a function template, which has no type.
-struct overloaded_function {
-  overloaded_function(...);  // NOLINT(google-explicit-constructor, cert-dcl50-cpp): not defined
-};
-// Converts from `{.name = value}` that is no `options`: no option has that name, or its type is another one.
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
-// Against the standard, these compilers take any `.name` for a constructor's argument.
-struct unknown_option_or_value_of_another_type {
-  template <class... T>
-  unknown_option_or_value_of_another_type(T...);  // NOLINT(google-explicit-constructor): not defined
-  template <class T>
-  unknown_option_or_value_of_another_type(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
-};
-#else
-// Only an aggregate that has the name will do: so it has those of all options, and those that are tried for them.
-struct unknown_option_or_value_of_another_type {
-  struct any_value {
-    any_value();
-    template <class T>
-    any_value(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
-    template <class T>
-    any_value(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
-  };
-  any_value chunk{}, chunk_size{}, chunksize{}, cores{}, cpus{}, engine{}, jobs{}, max_failure{}, max_failures{},
-      max_threads{}, max_workers{}, mem{}, mem_limit{}, memory{}, memory_limit{}, n{}, n_jobs{}, n_threads{},
-      n_worker{}, n_workers{}, nthreads{}, num_threads{}, num_workers{}, nworkers{}, on_error{}, order{}, parallelism{},
-      processes{}, progress{}, report{}, reporter{}, retries{}, retry{}, rng{}, schedule{}, seed{}, stop{},
-      stop_token{}, thread_count{}, threads{}, time_limit{}, time_out{}, timeout{}, timeout_ms{}, timeout_s{},
-      timeout_sec{}, timeouts{}, token{}, verbose{}, worker{}, worker_count{}, workers{};
-};
-#endif
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -9548,11 +9475,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // Checks the options of a map or stream, and completes them. A trace and a store measure times, so that they are in the
 // summary, too.
-inline void prepare(options& chosen) {
-  check_values(chosen);
-  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
-  if (is_traced(chosen) || chosen.store != nullptr) chosen.times = true;
-}
+PARMAP_API void prepare(options& chosen);
 
 class map_watch {
  public:
@@ -9770,12 +9693,12 @@ template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
-    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);  // so that this is the only error
   } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
     static_assert(runs_coroutines<Engine>,
                   "parmap::map: f is a coroutine, which this engine would create but never run; name the engine async: "
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
-    return results<int>(result_memory<int>(), {}, 0);
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
@@ -9816,7 +9739,7 @@ template <class Run, class Engine, class F, class... Axes>
 auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes&&... axes) {
   if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
     say_disorder<wrong>();
-    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);  // so that this is the only error
   } else if constexpr (sizeof...(Axes) == 1) {
     return map_space(run, who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
   } else {
@@ -12260,7 +12183,7 @@ struct run_map_reduce {
   auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
     if constexpr (check_values_of_reduction<T, typename Tasks::result, Op>())
       return reduce_on(who, tasks, value_reducer<T, Op>(op, init), of_map);
-    else return reduction<int>(0, 0, {}, 0);
+    else return reduction<int_after_error<Tasks>>(0, 0, {}, 0);
   }
   template <class Engine, class Tasks>
   [[gnu::noinline, gnu::cold]] auto with_store(const Engine& who, const Tasks& tasks, const options& of_map) const
@@ -12294,7 +12217,7 @@ struct run_fold {
 template <class Engine, class F, class Op, class T, class... Axes>
 auto map_reduce_axes(const Engine& who, F& f, Op& op, const T& init, options&& chosen, Axes&&... axes) {
   if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) {
-    return reduction<int>(0, 0, {}, 0);  // so that this is the only error
+    return reduction<int_after_error<F>>(0, 0, {}, 0);  // so that this is the only error
   } else {
     return map_axes_by(run_map_reduce<Op, T>{op, init}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
   }
@@ -12329,9 +12252,9 @@ template <class Engine, class T, class Step, class Merge, class... Axes>
 auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, options&& chosen, Axes&&... axes) {
   if constexpr (constexpr disorder wrong = disorder_of<Step, Axes...>(); wrong != disorder::none) {
     say_disorder<wrong>();
-    return reduction<int>(0, 0, {}, 0);
+    return reduction<int_after_error<Step>>(0, 0, {}, 0);
   } else if constexpr (!check_fold<Engine, T, Step, Merge, Axes...>()) {
-    return reduction<int>(0, 0, {}, 0);
+    return reduction<int_after_error<Step>>(0, 0, {}, 0);
   } else {
     bound_step<Step, T> f(step);
     return map_axes_by(run_fold<Step, Merge, T>{merge, identity}, who, f, std::move(chosen),
@@ -13284,25 +13207,25 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   using space_type = std::remove_cvref_t<Space>;
   if constexpr (!callable<function, space_type>::value) {
     static_assert(check_call<function, typename space_type::elements>);
-    return outcome_stream<int>(nullptr);  // so that this is the only error
+    return outcome_stream<int_after_error<F>>(nullptr);  // so that this is the only error
   } else if constexpr (is_collective<Engine>) {
     static_assert(
         !is_collective<Engine>,
         "parmap::stream: the outcomes of parmap::mpi are made on many ranks, and no loop of one rank could read "
         "them; use parmap::map(parmap::mpi.with({.gather = parmap::gather::none}), f, ...) and read what "
         "here() names on each rank, or give the map a store");
-    return outcome_stream<int>(nullptr);
+    return outcome_stream<int_after_error<F>>(nullptr);
   } else if constexpr (constexpr bool can_stream = has_streams<Engine, numbered_tasks<function, space_type>>;
                        !can_stream) {
     static_assert(
         can_stream,
         "parmap::stream: this engine has no streams yet; use parmap::multi, parmap::threads or parmap::serial");
-    return outcome_stream<int>(nullptr);
+    return outcome_stream<int_after_error<F>>(nullptr);
   } else if constexpr (coroutine<result_of<function, space_type>>) {
     static_assert(!coroutine<result_of<function, space_type>>,
                   "parmap::stream: f is a coroutine, which no engine with streams runs; parmap::map(parmap::async, f, "
                   "...) does");
-    return outcome_stream<int>(nullptr);
+    return outcome_stream<int_after_error<F>>(nullptr);
   } else {
     using value = result_of<function, space_type>;
     prepare(chosen);
@@ -13327,7 +13250,7 @@ template <class Engine, class F, class... Axes>
 auto stream_axes(const Engine& who, F&& f, options&& chosen, Axes&&... axes) {
   if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
     say_disorder<wrong>();
-    return outcome_stream<int>(nullptr);  // so that this is the only error
+    return outcome_stream<int_after_error<F>>(nullptr);  // so that this is the only error
   } else {
     return open_stream(who, std::forward<F>(f), make_stream_space(std::forward<Axes>(axes)...), std::move(chosen));
   }
@@ -15203,12 +15126,12 @@ class pool {
     if constexpr (!detail::callable<function, space>::value) {
       static_assert(detail::callable<function, space>::value,
                     "parmap: f cannot be called with these arguments, with or without a parmap::context& first");
-      return future<int>();  // so that this is the only error
+      return future<detail::int_after_error<F>>();  // so that this is the only error
     } else {
       using tasks = detail::numbered_tasks<function, space>;
       using value = typename tasks::result;
       if constexpr (!can_run<tasks>()) {
-        return future<int>();
+        return future<detail::int_after_error<F>>();
       } else {
         function call(std::forward<F>(f));
         const space all(std::tuple<std::decay_t<X>...>(std::forward<X>(x)...));
@@ -15341,7 +15264,6 @@ static_assert(engine<pool>);
 #include <cstdio>
 #include <cxxabi.h>
 #include <fcntl.h>
-#include <ios>
 #include <list>
 #include <sstream>
 #include <sys/stat.h>
@@ -16149,6 +16071,36 @@ PARMAP_INLINE void shared_memory::refused() const {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+PARMAP_INLINE map_notes::~map_notes() = default;
+PARMAP_INLINE results_base::~results_base() = default;
+
+PARMAP_INLINE std::vector<std::pair<std::uint64_t, std::uint64_t>> results_base::here() const {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+  if (whole()) failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+  else add_intervals_of_part(all);
+  return all;
+}
+
+PARMAP_INLINE map_notes& results_base::notes() {
+  if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
+  return *notes_;
+}
+
+PARMAP_INLINE void results_base::note_stored(stored_tasks those) { notes().stored = std::move(those); }
+PARMAP_INLINE void results_base::note_measured(task_measures measured) { notes().measured = std::move(measured); }
+PARMAP_INLINE void results_base::note_times(map_times times) { notes().times = std::move(times); }
+PARMAP_INLINE void results_base::note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
+
+PARMAP_INLINE std::optional<map_times> results_base::take_times() noexcept {
+  return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
+}
+
+PARMAP_INLINE void results_base::note_absent(failure_list failures) {
+  std::optional<failure_list>& absent = notes().absent;
+  absent.emplace(std::move(failures_));
+  failures_ = std::move(failures);
+}
+
 PARMAP_INLINE void results_base::note_part(std::shared_ptr<const task_part> those) {
   map_notes& all = notes();
   failure_runs of_map;
@@ -16455,67 +16407,6 @@ PARMAP_INLINE void write_inputs_by_child(failure_list& failures, const inputs_wr
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-#endif
-#if !PARMAP_LINUX
-
-// ==== parmap/detail/system/portable/parking_lot.inl.hpp
-// The bodies of parking_lot.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE parking_lot& parking_lot::of_this_process() {
-  static std::atomic<parking_lot*> current{nullptr};
-  parking_lot* found = current.load(std::memory_order_acquire);
-  while (found == nullptr || found->generation_ != fork_generation()) {
-    // Never destroyed: threads sleep in it until the process ends.
-    auto fresh = std::make_unique<parking_lot>(fork_generation());
-    if (current.compare_exchange_strong(found, fresh.get(), std::memory_order_acq_rel)) found = fresh.release();
-  }
-  return *found;
-}
-
-PARMAP_INLINE parking_lot::group& parking_lot::group_of(const word& at) noexcept {
-  constexpr std::uint64_t golden_ratio = 0x9e37'79b9'7f4a'7c15;
-  constexpr int bits = 6;
-  static_assert(std::size_t{1} << bits == std::tuple_size_v<decltype(groups_)>);
-  return groups_[reinterpret_cast<std::uintptr_t>(&at) * golden_ratio >> (64 - bits)];
-}
-
-PARMAP_INLINE void parking_lot::park(const word& at, std::uint32_t seen, std::chrono::nanoseconds limit) noexcept {
-  group& here = group_of(at);
-  std::unique_lock lock(here.mutex);
-  if (at.load() != seen) return;
-  if (limit == std::chrono::nanoseconds::max()) here.changed.wait(lock);
-  else here.changed.wait_for(lock, limit);
-}
-
-PARMAP_INLINE void parking_lot::unpark(const word& at) noexcept {
-  group& here = group_of(at);
-  // No thread is between its look at the word and its sleep.
-  {
-    const std::scoped_lock lock(here.mutex);
-  }
-  here.changed.notify_all();
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-#endif
-
-// ==== parmap/detail/system/valgrind.inl.hpp
-// The bodies of valgrind.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE bool under_valgrind() noexcept {
-  static const bool yes = [] {
-    const char* const preloaded = std::getenv("LD_PRELOAD");
-    return preloaded != nullptr && std::string_view(preloaded).find("/vgpreload_") != std::string_view::npos;
-  }();
-  return yes;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-#if PARMAP_LINUX
 
 // ==== parmap/detail/system/language_runtime.hpp
 // language_runtime: the hooks of a language runtime (Python's) in a process that runs maps on worker processes.
@@ -16740,6 +16631,81 @@ PARMAP_INLINE void value_places::discard_all_but(failure_runs& failures, std::ui
 }  // namespace parmap::inline PARMAP_ABI::detail
 #if PARMAP_LINUX
 
+// ==== parmap/detail/processes/attempt_log.hpp
+// attempt_log: how a worker of an observed map tells the supervisor which tasks have ended with a value, and when.
+// (Failures go by their records.) A log is a ring in shared memory, see outcome_ring.hpp; its cells hold times.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Where the logs lie: one for each worker, from a page's begin on.
+class attempt_log_layout {
+ public:
+  // A worker that has this many tasks unread waits. A power of two.
+  static constexpr std::uint64_t capacity = 1 << 12;
+
+  static std::size_t bytes(unsigned workers) noexcept { return workers * bytes_each(); }
+  // Constructs the words in zeroed memory.
+  static void prepare(std::byte* memory, unsigned workers) {
+    for (unsigned w = 0; w < workers; ++w) ::new (static_cast<void*>(memory + w * bytes_each())) ring_words;
+  }
+  [[nodiscard]] static ring_place place(std::byte* memory, unsigned w) noexcept {
+    const std::size_t begin = w * bytes_each();
+    return {memory, begin, begin + words_bytes(), capacity, 0, 0, {.untold = capacity / 4}};
+  }
+
+ private:
+  static std::size_t words_bytes() noexcept { return round_up_to_page(sizeof(ring_words)); }
+  static std::size_t bytes_each() noexcept { return words_bytes() + capacity * sizeof(ring_cell); }
+};
+
+// The worker's end.
+class attempt_log {
+ public:
+  // `news`: the descriptor that wakes the supervisor; none if it looks from time to time.
+  attempt_log(const ring_place& at, worker_words& mine, const worker_bell& bell, const shared_word<"halt">& halt,
+              int news)
+      : ring_(at),
+        mine_(mine),
+        bell_(bell),
+        halt_(halt),
+        news_(news) {}
+
+  // Call before a task begins. So there is room when it ends.
+  void wait_for_room() noexcept {
+    if (!ring_.has_room()) sleep_until_read();
+  }
+  // The attempt that runs has ended, and the task has its value. Call before anybody else hears of that.
+  void tell(std::uint64_t task, unsigned attempt) noexcept {
+    const std::uint64_t began = mine_.started.get();
+    static_cast<void>(ring_.send_short(task, ring_cell::describe(ring_cell::value, attempt), monotonic_ns() - began,
+                                       {began, 0}, sizeof began));  // there is room
+    if (++told_ % (attempt_log_layout::capacity / 2) == 0) wake_supervisor();
+  }
+
+ private:
+  // If it cannot be woken, it looks soon: see attempt_watch::glance.
+  void wake_supervisor() const noexcept { static_cast<void>(news_.wake()); }
+  void sleep_until_read() noexcept {
+    while (!ring_.has_room() && halt_.get() == 0) {
+      const std::uint32_t seen = bell_.get();
+      mine_.waiting.set(1);
+      std::atomic_thread_fence(std::memory_order_seq_cst);  // one of the two sees the other's store
+      wake_supervisor();
+      if (!ring_.has_room() && halt_.get() == 0) bell_.wait(seen);
+      mine_.waiting.set(0);
+    }
+  }
+
+  ring_writer ring_;
+  worker_words& mine_;
+  const worker_bell& bell_;
+  const shared_word<"halt">& halt_;
+  event_sender news_;
+  std::uint64_t told_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/exit_reports.hpp
 // exit_reports: what gcov, gprof and LeakSanitizer would write at the end of a process that leaves by _exit.
 
@@ -16958,6 +16924,26 @@ class unwinding_watch {
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void leave_halted_map() { leave_process(farewell::done, EXIT_SUCCESS); }
+
+[[gnu::noinline]] PARMAP_INLINE void worker_chunk::prepare() noexcept {
+  // Both wait until a halt at most.
+  if (place_.outlet != nullptr) place_.outlet->wait_for_room();
+  if (place_.log != nullptr) place_.log->wait_for_room();
+  // Clears the note of a refused allocation that an earlier attempt survived.
+  if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
+}
+
+[[gnu::noinline]] PARMAP_INLINE void worker_chunk::note_value() noexcept {
+  if (place_.log != nullptr) place_.log->tell(next(), attempt_);
+  attempt_ = 1;
+}
+
+PARMAP_INLINE void worker_chunk::allow(std::uint64_t ns) noexcept {
+  place_.words.allowed.set(ns);
+  place_.timed = ns != 0;
+  if (place_.timed) place_.outlet->tell_of_limit();
+  else if (place_.words.started.get() != 0) place_.words.started.set(0);  // it is not that of what runs now
+}
 
 PARMAP_INLINE void throw_not_encoded() {
   thrown what = describe_current_exception();
@@ -20078,6 +20064,65 @@ PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_r
   // them (greenlets) has this one's put away.
   const auto workers = static_cast<unsigned>(std::clamp<std::uint64_t>(tasks.size(), 1, most));
   return std::make_unique<multi_run>(tasks, reader, chosen, workers)->run();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/valgrind.inl.hpp
+// The bodies of valgrind.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool under_valgrind() noexcept {
+  static const bool yes = [] {
+    const char* const preloaded = std::getenv("LD_PRELOAD");
+    return preloaded != nullptr && std::string_view(preloaded).find("/vgpreload_") != std::string_view::npos;
+  }();
+  return yes;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/parking_lot.inl.hpp
+// The bodies of parking_lot.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE parking_lot& parking_lot::of_this_process() {
+  static std::atomic<parking_lot*> current{nullptr};
+  parking_lot* found = current.load(std::memory_order_acquire);
+  while (found == nullptr || found->generation_ != fork_generation()) {
+    // Never destroyed: threads sleep in it until the process ends.
+    auto fresh = std::make_unique<parking_lot>(fork_generation());
+    if (current.compare_exchange_strong(found, fresh.get(), std::memory_order_acq_rel)) found = fresh.release();
+  }
+  return *found;
+}
+
+PARMAP_INLINE parking_lot::group& parking_lot::group_of(const word& at) noexcept {
+  constexpr std::uint64_t golden_ratio = 0x9e37'79b9'7f4a'7c15;
+  constexpr int bits = 6;
+  static_assert(std::size_t{1} << bits == std::tuple_size_v<decltype(groups_)>);
+  return groups_[reinterpret_cast<std::uintptr_t>(&at) * golden_ratio >> (64 - bits)];
+}
+
+PARMAP_INLINE void parking_lot::park(const word& at, std::uint32_t seen, std::chrono::nanoseconds limit) noexcept {
+  group& here = group_of(at);
+  std::unique_lock lock(here.mutex);
+  if (at.load() != seen) return;
+  if (limit == std::chrono::nanoseconds::max()) here.changed.wait(lock);
+  else here.changed.wait_for(lock, limit);
+}
+
+PARMAP_INLINE void parking_lot::unpark(const word& at) noexcept {
+  group& here = group_of(at);
+  // No thread is between its look at the word and its sleep.
+  {
+    const std::scoped_lock lock(here.mutex);
+  }
+  here.changed.notify_all();
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -23953,6 +23998,12 @@ inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::st
 // The bodies of map_watch.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void prepare(options& chosen) {
+  check_values(chosen);
+  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
+  if (is_traced(chosen) || chosen.store != nullptr) chosen.times = true;
+}
 
 class map_watch::state {
  public:

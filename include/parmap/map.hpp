@@ -186,12 +186,12 @@ template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
-    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);  // so that this is the only error
   } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
     static_assert(runs_coroutines<Engine>,
                   "parmap::map: f is a coroutine, which this engine would create but never run; name the engine async: "
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
-    return results<int>(result_memory<int>(), {}, 0);
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
@@ -232,7 +232,7 @@ template <class Run, class Engine, class F, class... Axes>
 auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes&&... axes) {
   if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
     say_disorder<wrong>();
-    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);  // so that this is the only error
   } else if constexpr (sizeof...(Axes) == 1) {
     return map_space(run, who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
   } else {

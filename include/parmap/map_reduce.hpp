@@ -110,7 +110,7 @@ struct run_map_reduce {
   auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
     if constexpr (check_values_of_reduction<T, typename Tasks::result, Op>())
       return reduce_on(who, tasks, value_reducer<T, Op>(op, init), of_map);
-    else return reduction<int>(0, 0, {}, 0);
+    else return reduction<int_after_error<Tasks>>(0, 0, {}, 0);
   }
   template <class Engine, class Tasks>
   [[gnu::noinline, gnu::cold]] auto with_store(const Engine& who, const Tasks& tasks, const options& of_map) const
@@ -144,7 +144,7 @@ struct run_fold {
 template <class Engine, class F, class Op, class T, class... Axes>
 auto map_reduce_axes(const Engine& who, F& f, Op& op, const T& init, options&& chosen, Axes&&... axes) {
   if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) {
-    return reduction<int>(0, 0, {}, 0);  // so that this is the only error
+    return reduction<int_after_error<F>>(0, 0, {}, 0);  // so that this is the only error
   } else {
     return map_axes_by(run_map_reduce<Op, T>{op, init}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
   }
@@ -179,9 +179,9 @@ template <class Engine, class T, class Step, class Merge, class... Axes>
 auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, options&& chosen, Axes&&... axes) {
   if constexpr (constexpr disorder wrong = disorder_of<Step, Axes...>(); wrong != disorder::none) {
     say_disorder<wrong>();
-    return reduction<int>(0, 0, {}, 0);
+    return reduction<int_after_error<Step>>(0, 0, {}, 0);
   } else if constexpr (!check_fold<Engine, T, Step, Merge, Axes...>()) {
-    return reduction<int>(0, 0, {}, 0);
+    return reduction<int_after_error<Step>>(0, 0, {}, 0);
   } else {
     bound_step<Step, T> f(step);
     return map_axes_by(run_fold<Step, Merge, T>{merge, identity}, who, f, std::move(chosen),

@@ -57,7 +57,7 @@ class results_base {
   }
   results_base(const results_base&) = delete;
   results_base& operator=(const results_base&) = delete;
-  ~results_base() = default;
+  PARMAP_API ~results_base();
 
   /// The number of tasks, failed ones included, and with options::part those of all parts. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
@@ -73,12 +73,7 @@ class results_base {
   ///
   ///     for (const auto& [first, last] : r.here())
   ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
-  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
-    if (whole()) failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
-    else add_intervals_of_part(all);
-    return all;
-  }
+  [[nodiscard]] PARMAP_API std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const;
   /// The part of the tasks that these are the results of: see options::part. Part 0 of 1: all. O(1).
   [[nodiscard]] parmap::part part() const noexcept { return whole() ? parmap::part() : notes_->part->which(); }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
@@ -105,30 +100,24 @@ class results_base {
     to.notes_ = std::move(notes_);
   }
   // Sets the tasks that stored() counts.
-  void note_stored(stored_tasks those) { notes().stored = std::move(those); }
+  PARMAP_API void note_stored(stored_tasks those);
   // Sets the columns _seconds and _worker in write_csv.
-  void note_measured(task_measures measured) { notes().measured = std::move(measured); }
+  PARMAP_API void note_measured(task_measures measured);
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
-  void note_times(map_times times) { notes().times = std::move(times); }
+  PARMAP_API void note_times(map_times times);
   // What note_times has set, moved.
-  [[nodiscard]] std::optional<map_times> take_times() noexcept {
-    return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
-  }
+  [[nodiscard]] PARMAP_API std::optional<map_times> take_times() noexcept;
   // Call before any value is read: there is no value here of more tasks than have failed. The failures so far are those
   // tasks; `failures` are those that have failed. Throws std::bad_alloc, and changes nothing then.
-  void note_absent(failure_list failures) {
-    std::optional<failure_list>& absent = notes().absent;
-    absent.emplace(std::move(failures_));
-    failures_ = std::move(failures);
-  }
+  PARMAP_API void note_absent(failure_list failures);
   // Sets the failures again, which now know their inputs.
   void note_described(failure_list same) noexcept { failures_ = std::move(same); }
   // Call after note_stored and note_times: the tasks so far are those of a part of the map.
   PARMAP_API void note_part(std::shared_ptr<const task_part> those);
   // Sets the columns of the named axes in write_csv.
-  void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
+  PARMAP_API void note_inputs(input_columns inputs);
 
  protected:
   void require_ok() const {
@@ -170,10 +159,7 @@ class results_base {
   [[nodiscard]] failure why_failed(std::uint64_t i) const { return failures_[failures_.count_below(i)]; }
 
  private:
-  [[nodiscard]] map_notes& notes() {
-    if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
-    return *notes_;
-  }
+  [[nodiscard]] map_notes& notes();
   PARMAP_API void add_intervals_of_part(std::vector<std::pair<std::uint64_t, std::uint64_t>>& to) const;
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
@@ -404,10 +390,11 @@ class [[nodiscard]] results<void> : public detail::results_base {
   void operator[](std::uint64_t i) const { static_cast<void>(require_value(i)); }
   /// The outcome of every task, or of every task of a part, in input order: a sized random-access view of
   /// indexed_outcome<void>. It refers to these results.
+  template <class Void = void>  // a template, so that only programs that call it compile it
   [[nodiscard]] auto outcomes() const& {
     return std::views::iota(std::uint64_t{0}, room()) | std::views::transform([this](std::uint64_t at) {
              const std::uint64_t i = index_at(at);
-             return indexed_outcome<void>{i, failed().contains(at) ? outcome<void>(why_failed(i)) : outcome<void>(),
+             return indexed_outcome<Void>{i, failed().contains(at) ? outcome<Void>(why_failed(i)) : outcome<Void>(),
                                           is_stored(i)};
            });
   }

@@ -222,25 +222,25 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   using space_type = std::remove_cvref_t<Space>;
   if constexpr (!callable<function, space_type>::value) {
     static_assert(check_call<function, typename space_type::elements>);
-    return outcome_stream<int>(nullptr);  // so that this is the only error
+    return outcome_stream<int_after_error<F>>(nullptr);  // so that this is the only error
   } else if constexpr (is_collective<Engine>) {
     static_assert(
         !is_collective<Engine>,
         "parmap::stream: the outcomes of parmap::mpi are made on many ranks, and no loop of one rank could read "
         "them; use parmap::map(parmap::mpi.with({.gather = parmap::gather::none}), f, ...) and read what "
         "here() names on each rank, or give the map a store");
-    return outcome_stream<int>(nullptr);
+    return outcome_stream<int_after_error<F>>(nullptr);
   } else if constexpr (constexpr bool can_stream = has_streams<Engine, numbered_tasks<function, space_type>>;
                        !can_stream) {
     static_assert(
         can_stream,
         "parmap::stream: this engine has no streams yet; use parmap::multi, parmap::threads or parmap::serial");
-    return outcome_stream<int>(nullptr);
+    return outcome_stream<int_after_error<F>>(nullptr);
   } else if constexpr (coroutine<result_of<function, space_type>>) {
     static_assert(!coroutine<result_of<function, space_type>>,
                   "parmap::stream: f is a coroutine, which no engine with streams runs; parmap::map(parmap::async, f, "
                   "...) does");
-    return outcome_stream<int>(nullptr);
+    return outcome_stream<int_after_error<F>>(nullptr);
   } else {
     using value = result_of<function, space_type>;
     prepare(chosen);
@@ -265,7 +265,7 @@ template <class Engine, class F, class... Axes>
 auto stream_axes(const Engine& who, F&& f, options&& chosen, Axes&&... axes) {
   if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
     say_disorder<wrong>();
-    return outcome_stream<int>(nullptr);  // so that this is the only error
+    return outcome_stream<int_after_error<F>>(nullptr);  // so that this is the only error
   } else {
     return open_stream(who, std::forward<F>(f), make_stream_space(std::forward<Axes>(axes)...), std::move(chosen));
   }

@@ -59,7 +59,7 @@ class named_engine {
 
   /// The name of the chosen engine.
   [[nodiscard]] std::string_view name() const {
-    return std::visit([](const auto& it) { return it.name(); }, chosen_);
+    return chosen_.index() == 0 ? serial.name() : chosen_.index() == 1 ? threads.name() : multi.name();
   }
 
   /// What map calls: runs the tasks on the chosen engine. Throws std::invalid_argument if that is multi and the result

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 
 namespace parmap::inline PARMAP_ABI::detail {

@@ -29,6 +29,8 @@ struct task_measures {
 
 // Behind a pointer, as most maps have none.
 struct map_notes {
+  PARMAP_API ~map_notes();
+
   stored_tasks stored{};
   std::optional<map_times> times{};
   input_columns inputs{};                // of the named axes

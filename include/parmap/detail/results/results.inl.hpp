@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <ios>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <stdexcept>
 #include <string>
@@ -19,6 +20,36 @@
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE map_notes::~map_notes() = default;
+PARMAP_INLINE results_base::~results_base() = default;
+
+PARMAP_INLINE std::vector<std::pair<std::uint64_t, std::uint64_t>> results_base::here() const {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+  if (whole()) failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+  else add_intervals_of_part(all);
+  return all;
+}
+
+PARMAP_INLINE map_notes& results_base::notes() {
+  if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
+  return *notes_;
+}
+
+PARMAP_INLINE void results_base::note_stored(stored_tasks those) { notes().stored = std::move(those); }
+PARMAP_INLINE void results_base::note_measured(task_measures measured) { notes().measured = std::move(measured); }
+PARMAP_INLINE void results_base::note_times(map_times times) { notes().times = std::move(times); }
+PARMAP_INLINE void results_base::note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
+
+PARMAP_INLINE std::optional<map_times> results_base::take_times() noexcept {
+  return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
+}
+
+PARMAP_INLINE void results_base::note_absent(failure_list failures) {
+  std::optional<failure_list>& absent = notes().absent;
+  absent.emplace(std::move(failures_));
+  failures_ = std::move(failures);
+}
 
 PARMAP_INLINE void results_base::note_part(std::shared_ptr<const task_part> those) {
   map_notes& all = notes();
