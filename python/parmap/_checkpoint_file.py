@@ -208,7 +208,6 @@ def outcome_query(file: sqlite3.Connection, version: int) -> OutcomeQuery:
     """Besides the inputs and the value it has the fields of values that have them, and what parmap knows."""
     axes = axes_of(file, version)
     columns: dict[int, list[str]] = {}
-    joined = ""
     stride = "1"
     taken = {"_kind", "_message", "_attempts", "_began", "_seconds", "_worker", "_run", "_task"}
 
@@ -224,8 +223,8 @@ def outcome_query(file: sqlite3.Connection, version: int) -> OutcomeQuery:
         if axis.hashed:
             columns[k] = [position for _ in axis.names]
         else:
-            columns[k] = [f"axis{k}.value_{c}" for c in range(1, len(axis.names) + 1)]
-            joined += f" JOIN axis_{version}_{k} AS axis{k} ON axis{k}.position = {position}"
+            # Not by JOIN, which SQLite permits for 64 tables.
+            columns[k] = [f"(SELECT value_{c} FROM axis_{version}_{k} WHERE position = {position})" for c in range(1, len(axis.names) + 1)]
         stride += f" * e.size_{k}"
     in_order = sorted(axes, key=lambda axis: axis.place)
     inputs = [unlike(name) for axis in in_order for name in axis.names]
@@ -242,7 +241,7 @@ def outcome_query(file: sqlite3.Connection, version: int) -> OutcomeQuery:
     ]  # fmt: skip
     sql = (
         f"SELECT {', '.join(chosen)} FROM result_{version} AS r JOIN extent_{version} AS e"
-        f" ON e.first = (SELECT max(first) FROM extent_{version} WHERE first <= r.task) LEFT JOIN run AS u ON u.number = r.run{joined}"
+        f" ON e.first = (SELECT max(first) FROM extent_{version} WHERE first <= r.task) LEFT JOIN run AS u ON u.number = r.run"
     )
     return OutcomeQuery(sql, inputs, value)
 

@@ -16,6 +16,10 @@ from ._report._text import one_line
 from ._summary import line
 from ._times import span
 
+_FIELDS = (
+    "completed", "failed", "stored", "tasks", "label", "program", "engine", "pid", "host", "ended", "how", "elapsed", "rate", "left", "heartbeat",
+    "oldest", "running", "failures",
+)  # fmt: skip
 _PATIENCE = 10.0  # seconds without a heartbeat, after which it is called old
 _MOST = 5  # running tasks, and causes, that are shown
 
@@ -41,6 +45,8 @@ def read_status(path: str) -> dict[str, Any]:
         raise NoStatus(f"{path}: it is no status file of parmap") from None
     if not isinstance(found, dict) or found.get("parmap_status") != 1:
         raise NoStatus(f"{path}: it is no status file of this version of parmap")
+    if missing := [each for each in _FIELDS if each not in found]:
+        raise NoStatus(f"{path}: it is damaged: it has no {missing[0]}")
     return found
 
 

@@ -214,6 +214,14 @@ def test_inputs_may_have_any_name(db):
     assert facts.grid.names == ["value", "N", "n", "_worker"] and facts.grid.values == [[1, 2], [5], [7], [9]] and facts.grid.quantities["value"] == [22, 32]
 
 
+def test_a_file_may_have_many_axes(db):
+    from parmap._report import facts_of_file
+
+    grid = {f"n{k}": [k] for k in range(70)}
+    parmap(lambda **inputs: sum(inputs.values()), grid=grid, engine="threads", checkpoint=checkpoint(db, name="f"), reporter="silent")
+    assert rows(db, "SELECT n0, n69, value FROM results") == [(0, 69, 2415)] and facts_of_file(db).completed == 1
+
+
 def test_fields_may_have_any_name(db):
     value = {"é": 2, "it's": 3, "b\\c": 4, "a.b": 5, "": 6, "A": 7, "a": 8}
     parmap(lambda x: value if x == 1 else {'a"b': 1}, [1, 2], engine="threads", checkpoint=checkpoint(db, name="f"), reporter="silent")

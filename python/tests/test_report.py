@@ -146,9 +146,11 @@ def test_files_that_are_something_else(tmp_path):
     (tmp_path / "empty").write_text("", encoding="utf-8")
     (tmp_path / "json").write_text("[]", encoding="utf-8")
     (tmp_path / "gz").write_bytes(b"\x1f\x8b\x08broken")
+    (tmp_path / "odd").write_text('[\n{"ph":"M","name":"parmap","args":[1]}\n]', encoding="utf-8")
+    (tmp_path / "slice").write_text('[\n{"ph":"M","name":"parmap"},\n{"ph":"X","cat":"ok","ts":"a"}\n]', encoding="utf-8")
     parmap(abs, range(3), trace=tmp_path / "run.json")
     cases = {"other.db": "not a checkpoint of parmap", "text": "neither a trace nor a checkpoint", "empty": "neither", "json": "no trace of parmap",
-             "gz": "gz", "run.json.status": "python -m parmap watch", "missing": "No such file"}  # fmt: skip
+             "gz": "gz", "odd": "it is damaged", "slice": "it is damaged", "run.json.status": "python -m parmap watch", "missing": "No such file"}  # fmt: skip
     for name, words in cases.items():
         with pytest.raises(NotReadable, match=words):
             facts_of_file(str(tmp_path / name))

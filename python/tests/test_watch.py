@@ -93,7 +93,8 @@ def test_it_follows_to_the_end(tmp_path):
 def test_files_that_are_something_else(tmp_path):
     (tmp_path / "a.status").write_text("{", encoding="utf-8")
     (tmp_path / "b.status").write_text('{"parmap_status": 99}', encoding="utf-8")
-    for name in ("a", "b", "missing"):
+    (tmp_path / "c.status").write_text('{"parmap_status": 1}', encoding="utf-8")
+    for name in ("a", "b", "c", "missing"):
         done = command(tmp_path / name)
         assert done.returncode == 2 and done.stderr.startswith("python -m parmap watch: ") and "Traceback" not in done.stderr
         with pytest.raises(FileNotFoundError, match=r"parmap\.watch: "):

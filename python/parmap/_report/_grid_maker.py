@@ -48,6 +48,8 @@ class GridMaker:
         if self._too_many or cells > _MOST_CELLS:
             facts.notes.append(f"The grid has more than {_MOST_CELLS} combinations, so that the page does not draw it.")
             return None
+        if len({place for place, _, _ in self._cells}) < len(self._cells):
+            facts.notes.append("Some combinations are there more than once; of these the grid shows the last one.")
         # Sorted by value, where all are numbers.
         orders = [_order(list(each)) for each in self._places]
         values = [[list(places)[k] for k in order] for places, order in zip(self._places, orders)]

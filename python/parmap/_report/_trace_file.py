@@ -22,16 +22,21 @@ def read_trace(path: str, packed: bool) -> Facts:
     causes = CauseList()
     slow: list[tuple[float, int, SlowTask]] = []
     known = False
-    for event in _events(path, packed):
-        name, phase = event.get("name"), event.get("ph")
-        about = event.get("args") or {}
-        if phase == "M" and name == "parmap":
-            known = True
-            _identify(facts, about)
-        elif phase == "M" and name == "parmap_end":
-            end = about
-        elif phase == "X" and event.get("cat") in _KINDS:
-            _add_slice(facts, event, about, causes, slow)
+    try:
+        for event in _events(path, packed):
+            name, phase = event.get("name"), event.get("ph")
+            about = event.get("args") or {}
+            if phase == "M" and name == "parmap":
+                known = True
+                _identify(facts, about)
+            elif phase == "M" and name == "parmap_end":
+                end = about
+            elif phase == "X" and event.get("cat") in _KINDS:
+                _add_slice(facts, event, about, causes, slow)
+        if end is not None:
+            _end(facts, end)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise NotReadable(f"{path}: it is damaged: {type(error).__name__}: {error}") from error
     if not known:
         raise NotReadable(f"{path}: it is no trace of parmap: it has no event named parmap")
     if end is None:
@@ -42,8 +47,6 @@ def read_trace(path: str, packed: bool) -> Facts:
         slices = facts.slices
         facts.elapsed = max((b + s for b, s in zip(slices.begin, slices.seconds)), default=0.0)
         facts.workers = max(slices.worker, default=-1) + 1
-    else:
-        _end(facts, end)
     return facts
 
 
