@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What parmap::mpi costs, for the model of benchmarks/scale: run on two ranks, prints "name seconds" lines. And maps of tasks that sleep,
-// for its check: costs sleeps WORKERS TASKS SECONDS HEAVY, where HEAVY is 0 or 1.
+// What parmap::mpi costs, for the model of benchmarks/scale: run on two ranks, prints "name seconds" lines. And maps of
+// tasks that sleep, for its check: costs sleeps WORKERS TASKS SECONDS HEAVY, where HEAVY is 0 or 1.
 #include <parmap/mpi.hpp>
 #include <parmap/parmap.hpp>
 
@@ -42,7 +42,8 @@ void ask_and_answer(int rank, int times) {
     MPI_Request sent = MPI_REQUEST_NULL;
     if (rank == 1) MPI_Isend(text.data(), 64, MPI_BYTE, 0, 1, MPI_COMM_WORLD, &sent);
     MPI_Message found = MPI_MESSAGE_NULL;
-    for (int is_there = 0; is_there == 0;) MPI_Improbe(1 - rank, 1, MPI_COMM_WORLD, &is_there, &found, MPI_STATUS_IGNORE);
+    for (int is_there = 0; is_there == 0;)
+      MPI_Improbe(1 - rank, 1, MPI_COMM_WORLD, &is_there, &found, MPI_STATUS_IGNORE);
     MPI_Mrecv(text.data(), 64, MPI_BYTE, &found, MPI_STATUS_IGNORE);
     if (rank == 0) MPI_Isend(text.data(), 64, MPI_BYTE, 1, 1, MPI_COMM_WORLD, &sent);
     MPI_Wait(&sent, MPI_STATUS_IGNORE);
@@ -75,12 +76,13 @@ void measure(int rank) {
   const auto sixteen = std::views::iota(std::uint64_t{0}, std::uint64_t{32});
   const double fixed = took([&] { static_cast<void>(parmap::map(parmap::mpi, nothing, few, quiet)); });
   say("map of two tasks", fixed);
-  say("map of 32 tasks on 16 workers a node", took([&] { static_cast<void>(parmap::map(parmap::mpi, nothing, sixteen, of_16)); }));
+  say("map of 32 tasks on 16 workers a node",
+      took([&] { static_cast<void>(parmap::map(parmap::mpi, nothing, sixteen, of_16)); }));
   const double bare = took([&] { static_cast<void>(parmap::map(parmap::mpi, nothing, many, quiet)); });
   say("task", (bare - fixed) / 2e6);
   const double gathered = took([&] { static_cast<void>(parmap::map(parmap::mpi, square, many, quiet)); });
-  const double kept =
-      took([&] { static_cast<void>(parmap::map(parmap::mpi.with({.gather = parmap::gather::none}), square, many, quiet)); });
+  const double kept = took(
+      [&] { static_cast<void>(parmap::map(parmap::mpi.with({.gather = parmap::gather::none}), square, many, quiet)); });
   say("value of 8 bytes, gathered", std::max(0.0, gathered - kept) / 1e6);  // half of them come from the other rank
 }
 
@@ -95,8 +97,7 @@ int main(int argc, char** argv) {
     const bool is_heavy = argv[5][0] == '1';
     const auto begun = std::chrono::steady_clock::now();
     const auto ended = parmap::map(
-        parmap::mpi,
-        [=](std::uint64_t i) { std::this_thread::sleep_for(seconds(is_heavy ? heavy(i, mean) : mean)); },
+        parmap::mpi, [=](std::uint64_t i) { std::this_thread::sleep_for(seconds(is_heavy ? heavy(i, mean) : mean)); },
         std::views::iota(std::uint64_t{0}, tasks), {.reporter = parmap::report::silent, .workers = workers});
     if (session.rank() == 0) std::printf("%.6f\n", seconds(std::chrono::steady_clock::now() - begun).count());
     return ended.ok() ? 0 : 1;
