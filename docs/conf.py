@@ -68,6 +68,7 @@ _words = {
     "howto/samplers": ["emcee", "dynesty", "mcmc", "nested sampling", "likelihood"],
     "howto/scipy": ["scipy", "differential_evolution", "brute"],
     "howto/scikit-learn": ["scikit-learn", "sklearn", "joblib", "grid search", "random forest"],
+    "scale": ["scale", "scaling", "how many workers", "saturation", "simulation", "model"],
     "howto/streams": ["stream", "generator", "iterator", "lazy", "endless", "imap", "imap_unordered", "as completed", "window"],
     "howto/grids": ["grid", "sweep", "parameter", "names", "where", "data frame", "pandas", "polars", "xarray", "to_frame", "csv"],
     "howto/reductions": ["sum", "reduce", "reduction", "map_reduce", "fold", "histogram", "accumulate"],

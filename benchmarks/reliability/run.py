@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ COMPILE = ["g++", "-std=c++20", "-O2", f"-I{ROOT / 'include'}", "-pthread"]
 
 ENGINES = ["multi", "pool", "threads", "serial"]
 MPI = "mpi"  # two ranks, which count as two machines
-PYTHON_ENGINES = ["parmap multi", "parmap Executor", "parmap dask", "parmap threads", "parmap serial"]
+PYTHON_ENGINES = ["parmap multi", "parmap Executor", "parmap dask", "parmap mpi", "parmap threads", "parmap serial"]
 PYTHON = ROOT / "build" / "python" / "venv" / "bin" / "python"
 PEERS = ["python-parmap multi", "python-parmap threads", "multiprocessing.Pool.map", "ProcessPoolExecutor.submit", "joblib",
          "loky submit", "mpire.map", "mpire.apply_async", "pebble.map", "dask.distributed"]
@@ -209,7 +210,13 @@ def put_summaries() -> None:
 
 def python_commands(python) -> dict:
     """Return the commands of parmap's rows in Python."""
-    return {engine: [str(python), str(HERE / "peers.py"), engine] for engine in PYTHON_ENGINES}
+    commands = {engine: [str(python), str(HERE / "peers.py"), engine] for engine in PYTHON_ENGINES}
+    # Two ranks, which count as those of two nodes. As root, in a container, Open MPI wants to be told so.
+    commands["parmap mpi"] = [
+        "env", "PARMAP_TEST_RANKS_PER_NODE=1", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_rmaps_base_oversubscribe=1",
+        "mpirun", "-n", "2", str(python), "-m", "parmap.mpi", *commands["parmap mpi"][1:],
+    ]  # fmt: skip
+    return commands
 
 
 def install(rows) -> dict:
@@ -322,6 +329,8 @@ def main() -> int:
         commands = python_commands(sys.executable)
         if importlib.util.find_spec("distributed") is None:
             del commands["parmap dask"]
+        if importlib.util.find_spec("mpi4py") is None or shutil.which("mpirun") is None:
+            del commands["parmap mpi"]
         return check(commands)
     status = rewrite(arguments.only) if arguments.only else write()
     put_summaries()

@@ -129,7 +129,9 @@ class Agent:
     largest: int = 0
     open: int = 0  # given, and not known to have ended
     looked: float = 0.0
-    begun: float = 0.0
+    ended: int = 0
+    sample: int = 0  # of C++: have ended since `looked`
+    known: bool = False  # the rate
 
 
 class Map:
@@ -153,7 +155,7 @@ class Map:
             self._giver_busy += carrier.node
             begin = self._giver_free + carrier.latency + count * carrier.worker
             node = Fluid(count, begin, mean, self._rest_of(draw, mean, count), carrier.task, carrier.agent) if fluid else Lanes(count, begin, draw, carrier.task)
-            self.agents.append(Agent(node, count, looked=begin, begun=begin))
+            self.agents.append(Agent(node, count, looked=begin))
             heapq.heappush(self._events, (begin, len(self.agents) - 1))
 
         # Agents of C++ also tell ten times a second how far they are.
@@ -203,22 +205,23 @@ class Map:
         carrier = self.carrier
         ended = agent.node.take(now)
         agent.open -= ended
-        if ended and now > agent.begun:
-            agent.rate = ended / (now - agent.looked) if now > agent.looked else agent.rate
-            agent.looked = now
+        agent.ended += ended
+        agent.sample += ended
+        if now - agent.looked >= (0.002 if agent.sample >= 4 * agent.workers else 0.5):
+            agent.rate, agent.known = agent.sample / (now - agent.looked), True
+            agent.looked, agent.sample = now, 0
         left = self.tasks - self._next
         if left == 0:
             return
-        quarter = int(agent.rate * carrier.within)
+        quarter = int(agent.rate * carrier.within) if agent.known else agent.ended
         most = max(1, min(agent.workers + 2 * quarter - agent.open, 16 * max(agent.largest, agent.workers)))
         least = max(1, int(agent.rate * 0.05))
         share = max(left // (2 * len(self.agents)), 1)
         at = self._serve(now + carrier.latency, 2 * carrier.message) + carrier.latency
         self._give(at, agent, max(min(most, share), least))
-        # As long as nothing has ended there is no rate: then it asks again with the first outcome.
-        low = agent.workers + int(agent.rate * carrier.within) - 1
-        when = agent.node.when_left(low) if agent.rate else agent.node.when_left(agent.node.unfinished - 1)
-        heapq.heappush(self._events, (max(at, when), k))
+        # Without a rate it looks again at the first outcome.
+        low = agent.workers + quarter - 1 if agent.known else int(agent.node.unfinished) - 1
+        heapq.heappush(self._events, (max(at + 1e-6, agent.node.when_left(low)), k))
 
     # ---- Python: the caller calls an agent again when it has answered
 
