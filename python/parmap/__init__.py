@@ -80,7 +80,9 @@ if _pure is not None:
     from .implementation import __all__, __version__
     from . import implementation as _implementation
 
-    if _sys.platform.startswith("linux") and "PARMAP_PURE" not in _os.environ:
+    # Its workers by spawn import this, too: their caller has said it.
+    _worker_begins = hasattr(_implementation.multiprocessing.current_process(), "_inheriting")
+    if _sys.platform.startswith("linux") and "PARMAP_PURE" not in _os.environ and not _worker_begins:
         _warnings.warn(
             f"parmap: {_pure}. So its pure form runs, which is slower and lacks some options (python -m parmap tells; PARMAP_PURE=1 asks for "
             "it without this warning). To have the core, install parmap-cpp again with this Python",

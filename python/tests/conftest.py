@@ -4,6 +4,7 @@
 import os
 import signal
 import tempfile
+from multiprocessing import resource_tracker
 
 import hypothesis
 import pytest
@@ -16,8 +17,6 @@ import pure_lacks
 # Tasks of many tests return nothing. That is said once in a process, so it would be any test's warning; test_options.py tests it.
 if parmap._pure is None:
     parmap._outcome._told_of_none = True
-else:
-    parmap.implementation._told_of_none = True
 
 # A shell's background job begins with SIGINT ignored, and what it starts inherits that: some tests and documents send one.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -65,6 +64,8 @@ def no_child_is_left(cluster):
     yield
     if cluster is not None:
         helpers.until(lambda: not helpers.has_children())
+    if parmap._pure is not None:  # by spawn Python's own resource tracker stays, for all that spawn, until the program ends
+        resource_tracker._resource_tracker._stop()
     with pytest.raises(ChildProcessError):  # there is none, not even a dead one
         os.waitpid(-1, os.WNOHANG)
 
