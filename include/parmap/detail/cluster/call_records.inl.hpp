@@ -29,7 +29,7 @@ PARMAP_INLINE void call_records::open() {
     store_->read(true, [this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
     choice_->count();
     say_notes(*store_, asked_.chosen);
-    status = asked_.chosen.store->status_path();
+    status = asked_.chosen.store->status_path(asked_.chosen.part);
   }
   asked_.watched.size = left();
   asked_.watched.stored = asked_.tasks - left();
@@ -88,12 +88,11 @@ PARMAP_INLINE void call_records::take(std::size_t agent, message_reader body) {
 }
 
 PARMAP_INLINE void call_records::note(stored_outcome&& it, unsigned first_worker) {
-  const bool ran = it.worker != never_ran;
-  it.worker = first_worker + (ran ? it.worker : 0);
-  if (recorder_ != nullptr && ran) {
+  if (it.worker) *it.worker += first_worker;
+  if (recorder_ != nullptr && it.worker) {
     const attempt last{.task = it.number,
                        .number = it.attempts,
-                       .worker = it.worker,
+                       .worker = *it.worker,
                        .began = it.began,
                        .took = it.took.value_or(std::chrono::nanoseconds(0))};
     recorder_->begun(last);

@@ -290,7 +290,7 @@ class engine_agent final : public agent_work {
     stored_outcome told{.number = i,
                         .kind = std::nullopt,
                         .attempts = it.attempts,
-                        .worker = it.worker,
+                        .worker = it.worker != never_ran ? std::optional(it.worker) : std::nullopt,
                         .began = stored_outcome::time_point::clock::now() - took,
                         .took = took};
     std::optional<failure> refused;

@@ -31,7 +31,7 @@ inline void put_outcome(message_writer& to, const stored_outcome& it) {
   to.put(it.number);
   to.put(it.kind ? static_cast<std::uint64_t>(*it.kind) + 1 : std::uint64_t{0});
   to.put(std::uint64_t{it.attempts});
-  to.put(std::uint64_t{it.worker});
+  to.put(it.worker ? std::uint64_t{*it.worker} + 1 : std::uint64_t{0});
   to.put(steady_ns(it.began));
   to.put(static_cast<std::uint64_t>(it.took.value_or(std::chrono::nanoseconds(0)).count()));
   to.put(static_cast<std::uint64_t>(it.value.format));
@@ -45,7 +45,7 @@ inline stored_outcome get_outcome(message_reader& from, std::uint64_t ahead) {
   it.number = from.number();
   if (const std::uint64_t kind = from.number(); kind != 0) it.kind = static_cast<failure_kind>(kind - 1);
   it.attempts = static_cast<unsigned>(from.number());
-  it.worker = static_cast<unsigned>(from.number());
+  if (const std::uint64_t worker = from.number(); worker != 0) it.worker = static_cast<unsigned>(worker - 1);
   it.began = stored_outcome::time_point(std::chrono::nanoseconds(static_cast<std::int64_t>(from.number() + ahead)));
   it.took = std::chrono::nanoseconds(static_cast<std::int64_t>(from.number()));
   it.value.format = static_cast<value_format>(from.number());
