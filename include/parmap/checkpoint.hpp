@@ -65,6 +65,8 @@ struct checkpoint_options {
 /// std::invalid_argument with both values: another name of f, other values in fargs, another type of value, another
 /// seed, other axes. What f captures cannot be compared; a line on stderr says so.
 ///
+/// With options::part each part has a file of its own: part 3 of 16 of "sweep.db" is "sweep.part03.db".
+///
 /// For map, stream, map_reduce and fold, on every engine and pool. A stream stores an outcome when it takes it from the
 /// engine, so what waits unread when the program dies runs again; its stored outcomes come first, or in order. A
 /// reduction stores the value of each task, and combines all of them in the calling thread. SIGINT and SIGTERM end a
