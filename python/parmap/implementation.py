@@ -82,7 +82,7 @@ def _lacks(what: str) -> str:
 
 def __getattr__(name: str) -> NoReturn:
     if name in (
-        "AsyncStream", "BrokenPool", "DaskEngine", "Executor", "Future", "MpiEngine", "Reduction", "StoreFailed", "Stored", "StoredRow",
+        "AsyncStream", "BrokenPool", "DaskEngine", "Executor", "Future", "MpiEngine", "OTHER_PART", "Reduction", "StoreFailed", "Stored", "StoredRow",
         "astream", "axis", "checkpoint", "fold", "joblib", "load", "map_reduce", "override", "watch",
     ):  # fmt: skip
         raise AttributeError(_lacks(f"parmap.{name}"))
