@@ -3541,11 +3541,10 @@ class task_part final : public renumbering {
   static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
 
   // Of `tasks` tasks, those whose index is which.index() modulo which.count().
-  PARMAP_API task_part(std::uint64_t tasks, const part& which) noexcept;
+  task_part(std::uint64_t tasks, const part& which) noexcept;
   // Those whose number is: a store has given a task its number when it saw it first, and it stays in its part while the
   // axes grow. O(tasks).
-  PARMAP_API task_part(std::uint64_t tasks, const part& which,
-                       const std::function<std::uint64_t(std::uint64_t index)>& number);
+  task_part(std::uint64_t tasks, const part& which, const std::function<std::uint64_t(std::uint64_t index)>& number);
 
   [[nodiscard]] const part& which() const noexcept { return which_; }
   // The number of tasks of the map.
@@ -3565,6 +3564,9 @@ class task_part final : public renumbering {
   std::uint64_t size_;
   std::vector<std::uint64_t> some_;  // the indices, where they are not evenly spaced
 };
+
+// Made and destroyed in libparmap, as it has virtual functions.
+[[nodiscard]] PARMAP_API std::shared_ptr<const task_part> part_of_tasks(std::uint64_t tasks, const part& which);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -3866,7 +3868,8 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/results.hpp
-// results: what map returns, a slot for every task in input order, and the failures.
+// results: what map returns, a slot for every task in input order, and the failures. Half of the file is comments,
+// which are the reference of one class.
 
 namespace parmap::inline PARMAP_ABI {
 
@@ -9677,7 +9680,7 @@ template <class Run, class Engine, class F, class Space>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_part(const Run& run, const Engine& who, F& f, const Space& space,
                                            const options& chosen) {
-  const auto here = std::make_shared<const task_part>(space.size(), chosen.part);
+  const auto here = part_of_tasks(space.size(), chosen.part);
   const options of_part = options_of_part(chosen, *here);
   const auto tasks = numbered_tasks<F, Space>(f, space).renumbered_by(*here);
   const ticks begun = now_ticks();
@@ -13192,7 +13195,7 @@ class stream_of final : public stream_state<result_of<F, Space>> {
 template <class Space>
 std::shared_ptr<const task_part> part_of_stream(const Space& space, const parmap::part& which) {
   if constexpr (is_unbounded<Space>) refuse_part("a stream over an axis that is endless or can be read only once");
-  else return std::make_shared<const task_part>(space.size(), which);
+  else return part_of_tasks(space.size(), which);
 }
 
 // True for an engine that has streams.
@@ -15958,6 +15961,10 @@ PARMAP_INLINE task_part::task_part(std::uint64_t tasks, const part& which,
   if (is_even && found.size() == size_) return;
   some_ = std::move(found);
   size_ = some_.size();
+}
+
+PARMAP_INLINE std::shared_ptr<const task_part> part_of_tasks(std::uint64_t tasks, const part& which) {
+  return std::make_shared<const task_part>(tasks, which);
 }
 
 PARMAP_INLINE std::uint64_t task_part::size() const noexcept { return size_; }

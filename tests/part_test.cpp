@@ -297,6 +297,21 @@ TYPED_TEST(part_of_stream, failures_have_the_indices_and_inputs_of_the_map) {
   EXPECT_TRUE(has(failed[1], "17: task 17 (mu=2, n=4) threw")) << failed[1];
 }
 
+TEST(part, is_one_of_a_pool) {
+  parmap::pool workers({.workers = 2});
+  const auto whole = sweep(parmap::serial, draw, quiet()).value();
+  const auto own = sweep(workers, draw, quiet({1, 3}));
+  EXPECT_TRUE(own.ok());
+  for (std::uint64_t i = 1; i < 35; i += 3) EXPECT_EQ(own[i], whole[i]);
+  std::uint64_t seen = 0;
+  for (auto&& [index, outcome] :
+       parmap::stream(workers, draw, parmap::axis("mu", mus), parmap::axis("n", sizes), quiet({1, 3}))) {
+    EXPECT_EQ(*outcome, whole[index]);
+    ++seen;
+  }
+  EXPECT_EQ(seen, 12U);
+}
+
 TEST(part, what_has_none_refuses_it) {
   const std::vector xs{1, 2, 3};
   const auto f = [](int x) { return x; };

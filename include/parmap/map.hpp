@@ -24,7 +24,6 @@
 
 #include <concepts>
 #include <cstddef>
-#include <memory>
 #include <ranges>
 #include <string>
 #include <string_view>
@@ -170,7 +169,7 @@ template <class Run, class Engine, class F, class Space>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_part(const Run& run, const Engine& who, F& f, const Space& space,
                                            const options& chosen) {
-  const auto here = std::make_shared<const task_part>(space.size(), chosen.part);
+  const auto here = part_of_tasks(space.size(), chosen.part);
   const options of_part = options_of_part(chosen, *here);
   const auto tasks = numbered_tasks<F, Space>(f, space).renumbered_by(*here);
   const ticks begun = now_ticks();

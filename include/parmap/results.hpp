@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// results: what map returns, a slot for every task in input order, and the failures.
+// results: what map returns, a slot for every task in input order, and the failures. Half of the file is comments,
+// which are the reference of one class.
 #pragma once
 
 #include <parmap/detail/config.hpp>

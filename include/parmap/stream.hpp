@@ -207,7 +207,7 @@ class stream_of final : public stream_state<result_of<F, Space>> {
 template <class Space>
 std::shared_ptr<const task_part> part_of_stream(const Space& space, const parmap::part& which) {
   if constexpr (is_unbounded<Space>) refuse_part("a stream over an axis that is endless or can be read only once");
-  else return std::make_shared<const task_part>(space.size(), which);
+  else return part_of_tasks(space.size(), which);
 }
 
 // True for an engine that has streams.

@@ -195,7 +195,7 @@ class Results(list[Any]):
               of their fields instead. One that has the name of another column has "_value" behind its name.
             - _kind: "ok", or the kind of the failure. _message: of the failure, with the type of its exception. _attempts:
               how often a task that failed was started.
-            - with a checkpoint, _attempts of all tasks, _seconds and _worker: how long the last attempt took, and where it ran.
+            - with a checkpoint or a part, _attempts of all tasks, _seconds and _worker: how long the last attempt took, and where it ran.
 
             The values of failed tasks are missing. Whole numbers stay whole (Int64) and booleans stay boolean; a type of
             NumPy is kept. Arrays and other objects stay as they are. If the grid is a pandas frame, the result has its

@@ -136,7 +136,7 @@ class StoredTasks:
 
     def start_writer(self) -> None:
         """Once the workers are there: a thread of this process does not outlive a fork."""
-        if self.asked.checkpoint is None:
+        if isinstance(self.run, PartRun):
             return
         self._writer = RowWriter(self.run.place, self.run.version, self.run.run, self.run.values, self.run.kept_failures)
 
@@ -169,7 +169,7 @@ class StoredTasks:
         needed any more. Raises StoreFailed."""
         if failure is not None and failure.kind == "stopped":
             return 0
-        if self._writer is None:  # there is no checkpoint
+        if isinstance(self.run, PartRun):
             return len(value) if isinstance(value, (str, bytes)) else getattr(value, "nbytes", 0)
         fields = None
         if failure is None:

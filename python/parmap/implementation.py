@@ -71,7 +71,7 @@ _LARGE = 1 << 20  # bytes: no more of an exception leaves its worker
 _OTHER, _INTERRUPTED, _CLOSED = "another task failed", "the map was interrupted", "the map was stopped"
 _NO_VALUE: Any = object()
 _dumps, _loads = pickle.dumps, pickle.loads  # a task may replace them
-_IN_THE_PACKAGE = """AsyncStream BrokenPool DaskEngine Executor FailureCause Future MpiEngine Outcome Reduction
+_IN_THE_PACKAGE = """AsyncStream BrokenPool DaskEngine Executor FailureCause Future MpiEngine OTHER_PART Outcome Reduction
     StoreFailed Stored StoredRow Stream Summary TaskTime astream axis checkpoint fold joblib load map_reduce maplike
     override starmap stream watch""".split()
 

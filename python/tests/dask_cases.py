@@ -100,6 +100,22 @@ def test_large_inputs(client):
     assert pmap(lambda each: each[-1] + len(each), data, engine=client) == [k + (1 << 20) for k in range(4)]
 
 
+def test_parts_of_a_map_and_a_checkpoint_on_a_cluster(client, tmp_path):
+    def draw(i):
+        if i == 12:
+            raise ValueError("no convergence")
+        return i, parmap.context().index, parmap.rng().random()
+
+    whole = quiet(draw, range(20), seed=5, engine="threads", reporter="silent")
+    for file in (None, str(tmp_path / "sweep.db"), str(tmp_path / "sweep.db")):
+        for k in range(3):
+            keep = None if file is None else parmap.checkpoint(file, name="draw")
+            own = quiet(draw, range(20), seed=5, engine=client, part=(k, 3), checkpoint=keep, reporter="silent")
+            assert own.here == list(range(k, 20, 3)) and all(own[i] == whole[i] for i in own.here)
+            assert [(each.index, each.task) for each in own.failures] == [(12, (12,))] * (k == 0)
+    assert len(own.stored) == 6
+
+
 def test_random_numbers_do_not_depend_on_who_runs_them(client):
     def draw(i):
         return parmap.rng().random(3).tolist()

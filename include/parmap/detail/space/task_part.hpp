@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -18,11 +19,10 @@ class task_part final : public renumbering {
   static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
 
   // Of `tasks` tasks, those whose index is which.index() modulo which.count().
-  PARMAP_API task_part(std::uint64_t tasks, const part& which) noexcept;
+  task_part(std::uint64_t tasks, const part& which) noexcept;
   // Those whose number is: a store has given a task its number when it saw it first, and it stays in its part while the
   // axes grow. O(tasks).
-  PARMAP_API task_part(std::uint64_t tasks, const part& which,
-                       const std::function<std::uint64_t(std::uint64_t index)>& number);
+  task_part(std::uint64_t tasks, const part& which, const std::function<std::uint64_t(std::uint64_t index)>& number);
 
   [[nodiscard]] const part& which() const noexcept { return which_; }
   // The number of tasks of the map.
@@ -42,6 +42,9 @@ class task_part final : public renumbering {
   std::uint64_t size_;
   std::vector<std::uint64_t> some_;  // the indices, where they are not evenly spaced
 };
+
+// Made and destroyed in libparmap, as it has virtual functions.
+[[nodiscard]] PARMAP_API std::shared_ptr<const task_part> part_of_tasks(std::uint64_t tasks, const part& which);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 

@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -28,6 +31,10 @@ PARMAP_INLINE task_part::task_part(std::uint64_t tasks, const part& which,
   if (is_even && found.size() == size_) return;
   some_ = std::move(found);
   size_ = some_.size();
+}
+
+PARMAP_INLINE std::shared_ptr<const task_part> part_of_tasks(std::uint64_t tasks, const part& which) {
+  return std::make_shared<const task_part>(tasks, which);
 }
 
 PARMAP_INLINE std::uint64_t task_part::size() const noexcept { return size_; }
