@@ -48,7 +48,8 @@ struct mpi {
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     return rank == 0;
   }
-  // Whether a stop that a task requests reaches its worker: those of a stream look at the caller's memory, not at theirs.
+  // Whether a stop that a task requests reaches its worker: those of a stream look at the caller's memory, not at
+  // theirs.
   static bool has_stops_of_tasks() { return inner_name() != "multi"; }
   // Each may begin so many tasks more.
   static int agents() {
