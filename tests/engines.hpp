@@ -31,11 +31,13 @@ namespace engines {
 
 // The suites under mpirun: every rank runs every test, and has all values. PARMAP_TEST_INNER says how tasks run.
 struct mpi {
-  static parmap::inner_engine inner() {
+  static std::string_view inner_name() {
     const char* const name = std::getenv("PARMAP_TEST_INNER");
-    const std::string_view chosen = name != nullptr ? name : "multi";
-    if (chosen == "threads") return parmap::threads;
-    if (chosen == "serial") return parmap::serial;
+    return name != nullptr ? name : "multi";
+  }
+  static parmap::inner_engine inner() {
+    if (inner_name() == "threads") return parmap::threads;
+    if (inner_name() == "serial") return parmap::serial;
     return parmap::multi;
   }
   static inline const auto engine = parmap::mpi.with({.gather = parmap::gather::all, .inner = inner()});
@@ -46,6 +48,9 @@ struct mpi {
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     return rank == 0;
   }
+  // Whether a stop that a task requests reaches its worker: those of a stream look at the caller's memory, not at
+  // theirs.
+  static bool has_stops_of_tasks() { return inner_name() != "multi"; }
   // Each may begin so many tasks more.
   static int agents() {
     int ranks = 1;
@@ -159,6 +164,12 @@ struct names {
 template <class Engine>
 bool has_reporter() {
   if constexpr (requires { Engine::has_reporter(); }) return Engine::has_reporter();
+  else return true;
+}
+// Whether a task that requests a stop stops its map.
+template <class Engine>
+bool has_stops_of_tasks() {
+  if constexpr (requires { Engine::has_stops_of_tasks(); }) return Engine::has_stops_of_tasks();
   else return true;
 }
 // How many groups of workers stop by themselves when there are too many failures.
