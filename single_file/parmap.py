@@ -1535,7 +1535,7 @@ def parmap(
             raise m.broken
         m.show()
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) or error is m.broken:
+        if isinstance(error, KeyboardInterrupt) or asked.engine != "serial":
             m.why = m.why or _INTERRUPTED
             _collect(m, results)
             _set(error, "results", results)
@@ -1570,27 +1570,28 @@ async def parmap_async(func: Callable[..., Any], *args: Iterable[Any], **options
     return _conclude(m, results, 2)
 
 
-class _Values(contextlib.closing):  # type: ignore[type-arg]
+class _Values:
     """What imap() and imap_unordered() give: an iterator of values, and a context manager. One thread reads it."""
 
     def __init__(self, name: str, ordered: bool, func: Any, args: Any, buffersize: int | None, options: Any) -> None:
         options = {"on_error": "raise", **options, **({} if buffersize is None else {"window": buffersize})}
         asked = _check(f"parmap.{name}", _given(func, args, options, "window"), lazily=True)
-        super().__init__(_values(asked, ordered))
-        self.seed = asked.seed
+        self._values, self.seed = _values(asked, ordered), asked.seed
 
     def __enter__(self) -> _Values:
         return self
 
-    def __iter__(self) -> _Values:
-        return self
+    __iter__ = __enter__
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
 
     def __next__(self) -> Any:
-        return next(self.thing)
+        return next(self._values)
 
     def close(self) -> None:
         """End the map, and leave nothing behind."""
-        self.thing.close()
+        self._values.close()
 
 
 def _values(asked: Any, ordered: bool) -> Generator[Any, None, None]:

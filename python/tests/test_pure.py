@@ -5,6 +5,7 @@ import inspect
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import types
@@ -150,6 +151,44 @@ def test_large_results_and_inputs_of_streams():
     assert all((array == i).all() for i, array in enumerate(arrays))
     sums = list(pure.imap(lambda array: int(array.sum()), (np.full(300_000, i) for i in range(8)), n_worker=2))
     assert sums == [300_000 * i for i in range(8)]
+
+
+@pytest.mark.parametrize("engine", ["multi", "threads"])
+def test_what_the_reporter_raises_at_the_end_comes_with_the_results(engine):
+    def reporter(i, n):
+        raise LookupError("reporter")
+
+    with pytest.raises(LookupError, match="reporter") as caught:
+        pure.parmap(abs, [-1, 2], engine=engine, reporter=reporter)
+    assert caught.value.results == [1, 2]
+
+
+def test_sigchld_may_be_ignored():
+    """Then nobody learns how a worker has died."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        results = pure.parmap(lambda i: os._exit(3) if i == 2 else i, range(6), n_worker=2, on_error=lambda *failed: None)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert results == [0, 1, None, 3, 4, 5] and "ignores SIGCHLD" in str(results.failures[0])
+
+
+def test_what_a_task_has_started_may_hold_the_pipe_of_its_dead_worker():
+    def task(i):
+        if i == 1:
+            if os.fork() == 0:
+                os.setsid()
+                os.read(reading, 1)
+                os._exit(0)
+            os._exit(9)
+        return i
+
+    reading, writing = os.pipe()
+    results = pure.parmap(task, range(6), n_worker=2, on_error=lambda *failed: None)
+    os.write(writing, b"x")
+    for each in (reading, writing):
+        os.close(each)
+    assert results == [0, None, 2, 3, 4, 5] and results.failures[0].kind == "exited"
 
 
 @pytest.mark.parametrize("engine", ["multi", "threads"])
