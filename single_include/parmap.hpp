@@ -19438,8 +19438,9 @@ class signals_blocked {
  public:
   signals_blocked() noexcept {
     sigset_t all{};
-    ::sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    static_cast<void>(sigfillset(&all));  // a macro on macOS, as those below
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT})
+      static_cast<void>(sigdelset(&all, fault));
     blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
   }
   signals_blocked(const signals_blocked&) = delete;
@@ -26288,7 +26289,7 @@ class interrupt_handlers {
       struct sigaction ours{};
       ours.sa_sigaction = note_interrupt;
       ours.sa_flags = SA_RESTART | SA_SIGINFO;
-      ::sigemptyset(&ours.sa_mask);
+      static_cast<void>(sigemptyset(&ours.sa_mask));  // a macro on macOS
       static_cast<void>(::sigaction(signal, &ours, nullptr));
     }
   }
@@ -26322,7 +26323,7 @@ class interrupt_handlers {
   }
 
   pid_t process_{::getpid()};
-  interrupt_handlers* parent_;
+  [[maybe_unused]] interrupt_handlers* parent_;  // so that no leak is seen
   std::mutex turns_;  // the handlers are being set or restored
   std::mutex mutex_;  // of watches_
   std::vector<interrupt_watch*> watches_;

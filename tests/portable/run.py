@@ -122,8 +122,9 @@ def run_other_system(name, by, programs, folder):
     for program in programs:
         done = subprocess.run([command, str(program)], cwd=folder, env=environment, timeout=600, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-        said = [line for line in done.stdout.splitlines() if "WRONG" in line or "FAILED" in line or "not tried" in line]
-        print(f"{name}: {program.stem}: status {done.returncode}", *said, *done.stdout.splitlines()[-1:], sep="\n  ", flush=True)
+        said = done.stdout.splitlines()
+        said = [line for line in said[:-1] if "WRONG" in line or "FAILED" in line or "not tried" in line] + said[-1:]
+        print(f"{name}: {program.stem}: status {done.returncode}", *said, sep="\n  ", flush=True)
         right = right and done.returncode == 0
     subprocess.run([command, "wineboot", "--kill"], env=environment, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return right
