@@ -26324,8 +26324,8 @@ class interrupt_handlers {
 
   pid_t process_{::getpid()};
   [[maybe_unused]] interrupt_handlers* parent_;  // so that no leak is seen
-  std::mutex turns_;  // the handlers are being set or restored
-  std::mutex mutex_;  // of watches_
+  std::mutex turns_;                             // the handlers are being set or restored
+  std::mutex mutex_;                             // of watches_
   std::vector<interrupt_watch*> watches_;
   std::optional<event_counter> bell_;
   std::atomic<bool> is_over_{false};
