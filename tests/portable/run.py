@@ -92,8 +92,9 @@ def build_other_system(compiler, behind, with_suites, project, folder):
     if with_suites:
         programs.append(folder / "conformance.exe")
         macros = [each for each in behind if each.startswith("-D")] + ["-DASIO_HAS_CO_AWAIT=1", "-DASIO_HAS_STD_COROUTINE=1"]
-        compiler = [*compiler, "-O0", "-DPARMAP_COMPILED", *macros, f"-I{project}/include", "-isystem", str(asio_alone(folder)),
-                    "-isystem", str(GOOGLETEST / "include"), "-isystem", str(GOOGLETEST)]
+        # GoogleTest 1.12 uses FLT_MAX, and relies on another header for it.
+        compiler = [*compiler, "-O0", "-DPARMAP_COMPILED", *macros, "-include", "cfloat", f"-I{project}/include",
+                    "-isystem", str(asio_alone(folder)), "-isystem", str(GOOGLETEST / "include"), "-isystem", str(GOOGLETEST)]
         sources = [each for each in sorted((project / "src").glob("*.cpp")) if each.stem not in FORKING]
         sources += [project / "tests" / f"{each}.cpp" for each in SUITES]
         objects = compile_each(compiler, sources, folder)
