@@ -152,7 +152,7 @@ def load(path: str | os.PathLike[str], allow_pickle: bool = False, version: str 
         It is no checkpoint, or damaged.
     ValueError
         A value is a pickle; there is no such version; or of several files, one holds a task that another one holds, a number
-        between two parts is missing, or they are of different sweeps.
+        between two parts is missing, or they differ in more than their axes and their seed.
     """
     text = os.fspath(path)
     if not os.path.exists(text) and glob_of_files.has_magic(text):
@@ -315,7 +315,9 @@ def _check_alike(first_path: str, first: Stored, path: str, part: Stored) -> Non
     for name in sorted(first.fields.keys() | part.fields.keys()):
         one, other = first.fields.get(name), part.fields.get(name)
         if name != "seed" and _key(one) != _key(other):
-            raise ValueError(f"parmap: {first_path} and {path} are of different sweeps: {name} is {shown(one)} in the first, and {shown(other)} in the second")
+            raise ValueError(
+                f"parmap: {first_path} and {path} are of different sweeps: {name} is {shown(one)} in the first, and {shown(other)} in the second"
+            )
 
 
 def _key(value: Any) -> Any:
