@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import _checkpoint_file
