@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._plain_json import main_name
+from ._plain_json import is_of_python, main_name, state_of
 from ._stored_values import Cell, TEXT, key_of, plain
 
 _LARGE = 4096  # bytes of a fixed value; of a larger one only the checksum is kept
@@ -42,10 +42,9 @@ def identity_of(func: Callable[..., Any], fargs: dict[str, Any]) -> FunctionIden
         fields.add_object("self", func.__self__)
         func = func.__func__
     inner: Any
-    called = getattr(type(func), "__call__", None)
-    if isinstance(called, types.FunctionType) and not isinstance(func, (types.FunctionType, type)):
+    if _is_called_in_python(func) and not isinstance(func, type):
         fields.add_object("the object that is called", func)
-        inner, owner = called, type(func)
+        inner, owner = type(func).__call__, type(func)
         found.name = _name(owner)
     else:
         found.name = _name(func)
@@ -68,18 +67,23 @@ def identity_of(func: Callable[..., Any], fargs: dict[str, Any]) -> FunctionIden
 
 
 def function_behind(it: Any) -> types.FunctionType | None:
-    """The function itself, or that of what stands for one: functools.lru_cache, numba, numpy.vectorize, a property."""
+    """The function itself, or that of what stands for one and holds nothing else: functools.lru_cache, numba, a property."""
     for _ in range(16):
         if isinstance(it, types.FunctionType):
             return it
         if isinstance(it, (classmethod, staticmethod, property, functools.cached_property)):
             names: tuple[str, ...] = ("__func__", "fget", "func")
-        elif callable(it) and not isinstance(it, (type, types.MethodType)):
-            names = ("__wrapped__", "py_func", "pyfunc")
+        elif callable(it) and not isinstance(it, (type, types.MethodType)) and not _is_called_in_python(it):
+            names = ("__wrapped__", "py_func")
         else:
             return None
         it = next((inner for name in names if (inner := getattr(it, name, None)) is not None), None)
     return None
+
+
+def _is_called_in_python(it: Any) -> bool:
+    """Whether it is an object of a class that has __call__ by def."""
+    return isinstance(getattr(type(it), "__call__", None), types.FunctionType)
 
 
 def _name(it: Any) -> str:
@@ -129,15 +133,17 @@ class _Fields:
 
     def add_object(self, name: str, it: Any) -> None:
         """Of an object without a plain form its attributes."""
-        attributes = getattr(it, "__dict__", None)
-        if fixed_cell(it) is not None or isinstance(it, type) or not isinstance(attributes, dict):
+        if plain(it) is not None or isinstance(it, type):
             return self.add(name, it)
         if id(it) in self._within:
             return
         self._within.add(id(it))
+        if not is_of_python(type(it)):
+            self._found.uncovered.append(f"{name}, of type {type(it).__qualname__}")
         prefix = f"{name}." if name.endswith(".self") else "attribute "
-        for each, value in sorted(attributes.items()):
-            self.add(f"{prefix}{each}", value)
+        for each in sorted(set(state_of(it))):
+            if hasattr(it, each):
+                self.add(f"{prefix}{each}", getattr(it, each))
 
     def add_captured(self, prefix: str, func: types.FunctionType) -> None:
         if id(func) in self._within:
@@ -259,6 +265,8 @@ class _Digest:
                     self._value(f"{each.__qualname__}.{name}", it)
 
     def _value(self, name: str, value: Any) -> None:
+        if type(value).__qualname__ == "vectorize" and type(value).__module__.partition(".")[0] == "numpy":
+            value = value.pyfunc
         if isinstance(value, functools.partial):
             self._value(name, value.func)
             for each in (*value.args, *(part for item in sorted(value.keywords.items()) for part in item)):

@@ -174,7 +174,7 @@ def _textual_of_pandas(kind: type) -> Any:
 def _of_dataclass(value: Any) -> Any:
     kind = type(value)
     names = [each.name for each in dataclasses.fields(kind)]
-    if not _is_found(kind) or set(_state_of(value)) - set(names):
+    if not _is_found(kind) or set(state_of(value)) - set(names):
         raise NotPlain
     made = {"__class__": class_name(kind)}
     for name in names:
@@ -184,12 +184,16 @@ def _of_dataclass(value: Any) -> Any:
     return made
 
 
-def _state_of(value: Any) -> Iterator[str]:
-    """The names of what the object holds."""
+def state_of(value: Any) -> Iterator[str]:
+    """The names of what the object holds, in its __dict__ and in slots."""
     yield from getattr(value, "__dict__", ())
     for each in type(value).__mro__:
         slots = each.__dict__.get("__slots__", ())
-        yield from (name for name in ((slots,) if isinstance(slots, str) else slots) if name not in ("__dict__", "__weakref__"))
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name.startswith("__") and not name.endswith("__"):
+                yield f"_{each.__name__.lstrip('_')}{name}"
+            elif name not in ("__dict__", "__weakref__"):
+                yield name
 
 
 _found: dict[type, bool] = {}
@@ -202,12 +206,13 @@ def _is_found(kind: type) -> bool:
         for part in kind.__qualname__.split("."):
             found = getattr(found, part, None)
         # What is built on a type in C, or says itself how it is copied, has more.
-        is_simple = all(getattr(kind, name) is getattr(object, name) for name in ("__reduce__", "__reduce_ex__")) and _is_of_python(kind)
+        is_simple = all(getattr(kind, name) is getattr(object, name) for name in ("__reduce__", "__reduce_ex__")) and is_of_python(kind)
         _found[kind] = found is kind and (issubclass(kind, enum.Enum) or is_simple)
     return _found[kind]
 
 
-def _is_of_python(kind: type) -> bool:
+def is_of_python(kind: type) -> bool:
+    """Whether all that its objects hold has a name: it is built on no type in C."""
     made_by_class = 1 << 9  # Py_TPFLAGS_HEAPTYPE
     return all(each.__flags__ & made_by_class for each in kind.__mro__[:-1])
 

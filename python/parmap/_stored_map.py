@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from . import _errors

@@ -39,12 +39,8 @@ class Unreadable(Exception):
 
 def stored(value: Any) -> Cell:
     """Returns the value's cell. Raises what pickle raises if it has no other form."""
-    kind = type(value)
-    if kind is float:
-        return (REAL, value) if value == value else (REAL, _REAL.pack(value))  # SQLite has no NaN
-    if (cell := plain(value)) is not None:
-        return cell
-    return PICKLE, _errors.pickled(value)
+    cell = plain(value)
+    return (PICKLE, _errors.pickled(value)) if cell is None else cell
 
 
 def plain(value: Any) -> Cell | None:
@@ -80,7 +76,7 @@ def _of_text(value: str) -> Cell:
 
 
 def _of_float(value: float) -> Cell:
-    return (REAL, value) if value == value else (REAL, _REAL.pack(value))
+    return REAL, value if value == value else _REAL.pack(value)  # SQLite has no NaN
 
 
 def _of_scalar(value: Any) -> Cell | None:

@@ -45,6 +45,21 @@ class Law(Base):
     @functools.cached_property
     def lazy(self): return 5
 
+class Slots:
+    __slots__ = ("k", "__own")
+    def __init__(self, k, own=0): self.k, self.__own = k, own
+    def __call__(self, x): return self.k * x
+
+class Child(Slots):
+    pass
+
+class scaled:
+    def __init__(self, func, k): functools.update_wrapper(self, func); self.k = k
+    def __call__(self, x): return self.k * self.__wrapped__(x)
+
+class Words(dict):
+    def __call__(self, x): return self[x]
+
 class Table:
     def __init__(self, **of): self.__dict__.update(of)
     def run(self, x): return x
@@ -91,6 +106,12 @@ OTHERS = (
     ("uses(lambda x: x)", "uses(lambda x: -x)"),
     ("uses(Law)", "uses(Table)"),
     ("uses(math)", "uses(np)"),
+    ("Slots(1)", "Slots(2)"),
+    ("Child(1)", "Child(2)"),
+    ("Child(1, 2)", "Child(1, 3)"),
+    ("scaled(plain, 1)", "scaled(plain, 2)"),
+    ("scaled(lambda x: x, 1)", "scaled(lambda x: -x, 1)"),
+    ("np.vectorize(plain)", "np.vectorize(plain, otypes='f')"),
     ("functools.partial(plain, 1)", "functools.partial(plain, 2)"),
     ("functools.partial(plain, lambda x: x)", "functools.partial(plain, lambda x: -x)"),
     ("functools.partial(plain, make(2))", "functools.partial(plain, make(3))"),
@@ -178,6 +199,9 @@ def test_what_cannot_be_seen_is_told(tmp_path, monkeypatch):
         "the global table, of type object", "the global bound, of type method-wrapper", "the code of the module study_none",
     ])  # fmt: skip
     assert identity_of(numpy.ndarray.sum, {}).uncovered == ["the code of numpy.ndarray.sum"]
+    here = module()
+    assert identity_of(here.Words(a=1), {}).uncovered == ["the object that is called, of type Words"]
+    assert identity_of(here.plain, dict(g=here.scaled(here.plain, 1))).uncovered == ["fixed g, of type scaled"]
 
 
 def test_a_docstring_is_no_code():

@@ -111,7 +111,8 @@ constexpr std::string_view type_name() {
   std::string_view text = __PRETTY_FUNCTION__;
   text.remove_prefix(text.find("T = ") + 4);
   // Names of types have brackets, too. g++ says besides what the return type is.
-  return text.substr(0, std::min(text.rfind("; std::string_view = "), text.size() - 1));
+  const std::size_t end = text.rfind("; std::string_view = ");
+  return text.substr(0, end == std::string_view::npos ? text.size() - 1 : end);
 }
 
 // How a store names the type of a value.

@@ -10,7 +10,7 @@
 #include <parmap/fargs.hpp>
 #include <parmap/product.hpp>
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
