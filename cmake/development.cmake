@@ -39,6 +39,13 @@ if(PARMAP_SANITIZE)
   target_compile_options(parmap PRIVATE ${instrumented} -O1 -Wno-maybe-uninitialized)
   target_compile_options(parmap_development INTERFACE ${instrumented} -O0)
   target_link_options(parmap_development INTERFACE ${sanitizer})
+  # The library in two files, which takes half the time; that each file compiles alone is seen without sanitizers.
+  set_target_properties(parmap PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 7)
   # Carries the sanitizers' settings inside each program, so that they hold however it is started.
   target_sources(parmap_development INTERFACE "${PROJECT_SOURCE_DIR}/cmake/sanitizer_options.cpp")
+  # Without the three checks of UBSan at each use of a pointer, which take a quarter of the time that a program takes to compile.
+  add_library(parmap_fewer_checks INTERFACE)
+  if(PARMAP_SANITIZE STREQUAL "address")
+    target_compile_options(parmap_fewer_checks INTERFACE -fno-sanitize=null,alignment,vptr)
+  endif()
 endif()

@@ -52,7 +52,7 @@ def main() -> int:
         if name != "*" and re.search(expression, name) \
                 or name == "*" and may_have(Path(directory), targets, Path(source), expression):
             needed |= dict.fromkeys(targets.split())
-    print(*needed, sep="\n")
+    print("".join(f"{each}\n" for each in needed), end="")
     return 0
 
 
