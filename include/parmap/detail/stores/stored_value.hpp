@@ -8,7 +8,6 @@
 #include <parmap/detail/stores/plain_json.hpp>
 #include <parmap/encoding.hpp>
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <concepts>
