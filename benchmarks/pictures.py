@@ -37,7 +37,8 @@ def color(peer: str) -> str:
 
 
 def finish(figure, entry: dict, name: str, to: Path) -> None:
-    text = f"{entry['date'][:10]}, {entry['runs']} runs, medians; {entry['machine']}; {entry['versions']}"
+    runs = f"{entry['runs']} runs, medians; " if "runs" in entry else ""
+    text = f"{entry['date'][:10]}; {runs}{entry['machine']}; {entry['versions']}"
     lines = textwrap.wrap(text, int(20 * figure.get_figwidth()))
     figure.text(0.01, 0.005, "\n".join(lines), fontsize=6, color="#666666", va="bottom")
     figure.tight_layout(rect=(0, 0.03 * len(lines), 1, 1))
@@ -162,7 +163,7 @@ def scale(found: dict, to: Path) -> None:
     for panel in panels[:, 0]:
         panel.set_ylabel("% of the best possible")
     panels[0][0].legend(title="a task takes", frameon=False, fontsize=7, title_fontsize=7, loc="lower left")
-    entry = {"date": found["date"], "runs": 1, "machine": found["machine"], "versions": "a model, fed with costs measured there"}
+    entry = {"date": found["date"], "machine": found["machine"], "versions": "a model, fed with costs measured there"}
     finish(figure, entry, "scale", to)
 
 

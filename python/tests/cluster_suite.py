@@ -28,6 +28,9 @@ ENGINE = os.environ.get("PARMAP_TEST_CLUSTER")
 LACKS = {
     r"threads|serial": "of another engine",
     r"multi-cached": "it cannot be pickled",
+    r"last_failure_counts|ends_a_map_of_hours|halted_map_tries": "on a cluster a failure names its host, and a stopped task has no attempts",
+    r"retry_if_gets_each|a_stop_ends_the_wait|late_task_started": "func and retry_if change what belongs to the test, but run elsewhere",
+    r"slurm_job|numpys_in_every_engine": "they change this process, or use engines of it, around the map",
     r"pickling_loses|does_not_survive_pickling|multi-NoAttributes": "their exception is a part of func, and so is pickled before the task begins",
     r"test_bad_input|test_exceptions_of_parmap|test_zip_refuses|walked_together_among": "before any engine",
 }
