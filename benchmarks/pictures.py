@@ -141,10 +141,36 @@ def scaling(file: Path, to: Path) -> None:
                     "versions": about["versions"]}, "performance-scaling", to)
 
 
+def scale(found: dict, to: Path) -> None:
+    """Draw what the model of benchmarks/scale.py says: a panel for each carrier and kind of tasks."""
+    names = list(dict.fromkeys(each["carrier"] for each in found["model"]))[:3]
+    figure, panels = plt.subplots(2, 3, figsize=(10, 6), sharex=True, sharey=True)
+    times = sorted({each["seconds"] for each in found["model"]})
+    shades = plt.get_cmap("viridis")([0.9 * k / (len(times) - 1) for k in range(len(times))])
+    for heavy, row in zip((False, True), panels, strict=True):
+        for name, panel in zip(names, row, strict=True):
+            for seconds, shade in zip(times, shades, strict=True):
+                points = [(each["workers"], 100 * each["efficiency"]) for each in found["model"]
+                          if each["carrier"] == name and each["heavy"] == heavy and each["seconds"] == seconds]
+                label = f"{1000 * seconds:g} ms" if seconds < 1 else f"{seconds:g} s" if seconds < 60 else f"{seconds / 60:g} min" if seconds < 3600 else f"{seconds / 3600:g} h"
+                panel.plot(*zip(*points, strict=True), color=shade, marker="o", markersize=3, label=label)
+            panel.set_title(f"{name}, {'heavy tail' if heavy else 'tasks of one length'}", fontsize=9)
+            panel.set(xscale="log", ylim=(0, 103))
+            panel.axhline(100, color="#bbbbbb", linewidth=0.8)
+    for panel in panels[1]:
+        panel.set_xlabel("workers, 64 on a node")
+    for panel in panels[:, 0]:
+        panel.set_ylabel("% of the best possible")
+    panels[0][0].legend(title="a task takes", frameon=False, fontsize=7, title_fontsize=7, loc="lower left")
+    entry = {"date": found["date"], "runs": 1, "machine": found["machine"], "versions": "a model, fed with costs measured there"}
+    finish(figure, entry, "scale", to)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="draw what --quick measured")
     parser.add_argument("--scaling", metavar="FILE", type=Path, help="draw only FILE, which the run of benchmarks/scaling.sh wrote")
+    parser.add_argument("--scale", action="store_true", help="draw only what benchmarks/scale.py has simulated")
     parser.add_argument("--write", action="store_true", help="into docs/pictures")
     arguments = parser.parse_args()
     work = ROOT / "build" / "bench"
@@ -153,6 +179,10 @@ def main() -> int:
     if arguments.scaling:
         scaling(arguments.scaling, to)
         print(f"performance-scaling is in {to}")
+        return 0
+    if arguments.scale:
+        scale(json.loads((HERE / "results" / "scale.json").read_text(encoding="utf-8")), to)
+        print(f"scale is in {to}")
         return 0
     if not file.is_file():
         print(f"{file} is not there yet", file=sys.stderr)

@@ -9,4 +9,8 @@ if(PARMAP_ASIO_INCLUDE_DIR AND NOT TARGET parmap::async)
   # Asio 1.22 does not find out by itself that clang has coroutines.
   target_compile_definitions(parmap::async INTERFACE
     $<$<CXX_COMPILER_ID:Clang>:ASIO_HAS_CO_AWAIT=1> $<$<CXX_COMPILER_ID:Clang>:ASIO_HAS_STD_COROUTINE=1>)
+  if(WIN32)
+    target_compile_definitions(parmap::async INTERFACE _WIN32_WINNT=0x0A00)
+    target_link_libraries(parmap::async INTERFACE ws2_32 mswsock)
+  endif()
 endif()

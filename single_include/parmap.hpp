@@ -6,6 +6,29 @@
 #pragma once
 #define PARMAP_SINGLE_HEADER_INCLUDED
 
+// ==== parmap/detail/this_system.hpp
+// The system that this is compiled for: one of PARMAP_LINUX, PARMAP_MACOS and PARMAP_WINDOWS is 1, the others are 0.
+// Only detail/system asks for them, and those few headers that leave the engines out that fork.
+
+#if defined(__linux__)
+#define PARMAP_LINUX 1
+#define PARMAP_MACOS 0
+#define PARMAP_WINDOWS 0
+#elif defined(__APPLE__)
+#define PARMAP_LINUX 0
+#define PARMAP_MACOS 1
+#define PARMAP_WINDOWS 0
+#elif defined(_WIN32)
+#define PARMAP_LINUX 0
+#define PARMAP_MACOS 0
+#define PARMAP_WINDOWS 1
+#endif
+
+#if !defined(PARMAP_LINUX) || !defined(__SIZEOF_INT128__)
+#error "parmap needs 64-bit Linux, macOS or Windows, and GCC or clang"
+#include "the-compiler-stops-here"  // without a missing file it would go on, for thousands of lines of errors
+#endif
+
 // ==== parmap/version.hpp
 // The version of parmap. CMake reads it from here; it is defined nowhere else.
 
@@ -53,69 +76,72 @@
 #define PARMAP_API
 #endif
 
-// ==== parmap/detail/needs_64_bit_linux.hpp
-// Included first by what does not compile elsewhere: the first error is then a sentence, and the only one.
-
-#if !defined(__linux__) || !defined(__SIZEOF_INT128__)
-#error "parmap needs 64-bit Linux; serial, threads and async are to come to other systems later"
-#include "the-compiler-stops-here"
-#endif
-
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
-#include <cerrno>
 #include <chrono>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <deque>
 #include <exception>
 #include <forward_list>
 #include <functional>
 #include <initializer_list>
+#include <ios>
 #include <iosfwd>
 #include <istream>
 #include <iterator>
 #include <limits>
-#include <linux/futex.h>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <ostream>
-#include <poll.h>
 #include <ranges>
 #include <span>
 #include <stdexcept>
-#include <stdio_ext.h>
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/types.h>
-#include <system_error>
 #include <thread>
 #include <tuple>
 #include <type_traits>
 #include <typeinfo>
-#include <unistd.h>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
 #include <version>
+#if !PARMAP_WINDOWS
+#include <cerrno>
+#include <system_error>
+#include <unistd.h>
+#endif
+#if !PARMAP_LINUX
+#include <condition_variable>
+#endif
+#if PARMAP_LINUX
+#include <cstdio>
+#include <ctime>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stdio_ext.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#endif
+#if PARMAP_MACOS
+#include <fcntl.h>
+#endif
 
 // ==== parmap/detail/space/axis.hpp
 // One axis: makes a range indexable, in place where possible, and spreads its elements into arguments.
@@ -431,6 +457,60 @@ class axis_keys {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/space/refused_calls.hpp
+// refused_calls: parameter types of overloads that are chosen only where no other fits; they are deleted, so that the
+// compiler's error is one that names the remedy.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// int, as what a refused call returns: results<int_after_error<F>>. It depends on a parameter of the template, so that
+// users' programs do not compile a results<int> which no call returns.
+template <class... Any>
+struct int_after_error_of {
+  using type = int;
+};
+template <class... Any>
+using int_after_error = typename int_after_error_of<Any...>::type;
+
+// Converts from any argument.
+struct any_argument {
+  template <class T>
+  any_argument(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
+};
+// As any_argument, and from the name of an overloaded function or a function template, which has no type.
+struct overloaded_function {
+  overloaded_function(...);  // NOLINT(google-explicit-constructor, cert-dcl50-cpp): not defined
+};
+// Converts from `{.name = value}` that is no `options`: no option has that name, or its type is another one.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
+// Against the standard, these compilers take any `.name` for a constructor's argument.
+struct unknown_option_or_value_of_another_type {
+  template <class... T>
+  unknown_option_or_value_of_another_type(T...);  // NOLINT(google-explicit-constructor): not defined
+  template <class T>
+  unknown_option_or_value_of_another_type(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
+};
+#else
+// Only an aggregate that has the name will do: so it has those of all options, and those that are tried for them.
+struct unknown_option_or_value_of_another_type {
+  struct any_value {
+    any_value();
+    template <class T>
+    any_value(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
+    template <class T>
+    any_value(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
+  };
+  any_value chunk{}, chunk_size{}, chunksize{}, cores{}, cpus{}, engine{}, jobs{}, max_failure{}, max_failures{},
+      max_threads{}, max_workers{}, mem{}, mem_limit{}, memory{}, memory_limit{}, n{}, n_jobs{}, n_threads{},
+      n_worker{}, n_workers{}, nthreads{}, num_threads{}, num_workers{}, nworkers{}, on_error{}, order{}, parallelism{},
+      processes{}, progress{}, report{}, reporter{}, retries{}, retry{}, rng{}, schedule{}, seed{}, stop{},
+      stop_token{}, thread_count{}, threads{}, time_limit{}, time_out{}, timeout{}, timeout_ms{}, timeout_s{},
+      timeout_sec{}, timeouts{}, token{}, verbose{}, worker{}, worker_count{}, workers{};
+};
+#endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/axis.hpp
 // axis: a range with a name, which stands in failures, summaries and tables of results.
 
@@ -517,12 +597,12 @@ template <class Range>
                 "parmap::axis takes a name and one range: parmap::axis(\"mu\", mus); of a product or zip, name "
                 "each axis: parmap::zip(parmap::axis(\"a\", a), parmap::axis(\"b\", b))");
   if constexpr (!is_range) {
-    return named_axis<int>(std::move(name), {});  // so that this is the only error
+    return named_axis<detail::int_after_error<Range>>(std::move(name), {});  // so that this is the only error
   } else if constexpr (detail::endless<Range>) {
     static_assert(!detail::endless<Range>,
                   "parmap: an endless range cannot be a named axis; bound it, for example with "
                   "std::views::take(n)");
-    return named_axis<int>(std::move(name), {});
+    return named_axis<detail::int_after_error<Range>>(std::move(name), {});
   } else if constexpr (std::is_same_v<Range, std::vector<std::ranges::range_value_t<Range>>>) {
     return named_axis<typename Range::value_type>(std::move(name), std::forward<Range>(range));
   } else {
@@ -1983,528 +2063,69 @@ class context {
 
 }  // namespace parmap::inline PARMAP_ABI
 
-// ==== parmap/detail/space/renumbering.hpp
-// renumbering: the tasks of a map that are to run, where these are not all.
+// ==== parmap/detail/streams/element_feed.hpp
+// element_feed: an axis that is read as the stream goes, as the stream's loop sees it.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Engines see tasks 0 to size() - 1. Any thread may ask.
-class renumbering {
- public:
-  renumbering(const renumbering&) = delete;
-  renumbering& operator=(const renumbering&) = delete;
+class shared_elements;
 
-  // The number of tasks that are to run.
-  [[nodiscard]] virtual std::uint64_t size() const noexcept = 0;
-  // The index of the k-th of them in the map.
-  [[nodiscard]] virtual std::uint64_t index(std::uint64_t k) const noexcept = 0;
-  // The random stream of that index, which it keeps when it has another index in another map.
-  [[nodiscard]] virtual std::uint64_t stream(std::uint64_t index) const noexcept = 0;
+// Used by the caller's thread only. Each element has the same number of tasks: element e has tasks [e k, (e + 1) k).
+class element_feed {
+ public:
+  element_feed() = default;
+  element_feed(const element_feed&) = delete;
+  element_feed& operator=(const element_feed&) = delete;
+  virtual ~element_feed() = default;
+
+  // Reads the next element; false if there is none. What the range throws passes.
+  virtual bool read_one() = 0;
+  // An outcome of element e has been taken. Once all have, the element is dropped.
+  virtual void one_is_taken(std::uint64_t e) = 0;
+  // Whether there is a place for the next element: it may be this many elements ahead of the first that is not dropped.
+  [[nodiscard]] virtual bool has_room() const noexcept = 0;
+  // The memory that the elements take which are not dropped, as far as it is known.
+  [[nodiscard]] virtual std::uint64_t bytes() const noexcept = 0;
+  // From now on elements go into this memory, encoded. Before the first is read.
+  virtual void share(shared_elements& to) = 0;
+
+  [[nodiscard]] std::uint64_t read() const noexcept { return read_; }
+  [[nodiscard]] std::uint64_t tasks_of_one() const noexcept { return tasks_of_one_; }
+  void set_tasks_of_one(std::uint64_t k) noexcept { tasks_of_one_ = k; }
 
  protected:
-  renumbering() = default;
-  ~renumbering() = default;
+  std::uint64_t read_{};
+
+ private:
+  std::uint64_t tasks_of_one_{1};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/space/numbered_tasks.hpp
-// numbered_tasks: f and its index space as an engine sees them, numbered tasks that take no arguments.
+// ==== parmap/detail/schedule/tick_clock.hpp
+// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Whether f can be called with a space's elements, or with a context& before them.
-template <class F, class Elements>
-struct call_with;
-template <class F, class... Elements>
-struct call_with<F, list<Elements...>> {
-  static constexpr bool plain = std::invocable<F&, Elements...>;
-  static constexpr bool with_context = !plain && std::invocable<F&, context&, Elements...>;
-};
-template <class F, class Space>
-struct callable {
-  using how = call_with<F, typename Space::elements>;
-  static constexpr bool value = how::plain || how::with_context;
-};
+using ticks = std::uint64_t;
 
-template <class F, class Elements, bool WithContext>
-struct returned;
-template <class F, class... Elements>
-struct returned<F, list<Elements...>, false> : std::invoke_result<F&, Elements...> {};
-template <class F, class... Elements>
-struct returned<F, list<Elements...>, true> : std::invoke_result<F&, context&, Elements...> {};
-template <class F, class Space>
-using result_of =
-    std::remove_cvref_t<typename returned<F, typename Space::elements, callable<F, Space>::how::with_context>::type>;
+[[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
 
-template <class F, class Space>
-consteval bool is_void_result() {
-  if constexpr (callable<F, Space>::value) return std::is_void_v<result_of<F, Space>>;
-  else return false;
+#if defined(__x86_64__)
+// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
+inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
+#else
+inline ticks now_ticks() noexcept { return steady_ns(); }
+#endif
+
+// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
+[[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
+
+inline ticks to_ticks(std::chrono::microseconds span) noexcept {
+  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
 }
-template <class F, class Space>
-inline constexpr bool returns_void = is_void_result<F, Space>();
-
-// The return type of a coroutine that does not run until it is awaited: it has a promise and can be awaited. (A
-// generator cannot.)
-template <class T>
-concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; } &&
-                    (requires(T it) { it.await_ready(); } || requires(T it) { it.operator co_await(); } ||
-                     requires(T it) { operator co_await(static_cast<T&&>(it)); });
-
-class attempt_observer;
-
-// Refers to f, the space and the observer; all must outlive it. As safe to use from several threads at once as f is.
-template <class F, class Space>
-class numbered_tasks {
- public:
-  using result = result_of<F, Space>;
-  using space_type = Space;
-  static constexpr bool takes_context = callable<F, Space>::how::with_context;
-
-  numbered_tasks(F& f, const Space& space) noexcept : f_(&f), space_(&space) {}
-
-  [[nodiscard]] std::uint64_t size() const noexcept {
-    return renumbered_ == nullptr ? space_->size() : renumbered_->size();
-  }
-  [[nodiscard]] F& function() const noexcept { return *f_; }
-  [[nodiscard]] const Space& space() const noexcept { return *space_; }
-  // The same tasks with another f.
-  [[nodiscard]] numbered_tasks with(F& f) const noexcept {
-    numbered_tasks others(f, *space_);
-    others.observer_ = observer_;
-    others.renumbered_ = renumbered_;
-    return others;
-  }
-  // Only those that are to run; null: all.
-  [[nodiscard]] const renumbering* renumbered() const noexcept { return renumbered_; }
-  [[nodiscard]] numbered_tasks renumbered_by(const renumbering& who) const noexcept {
-    numbered_tasks same = *this;
-    same.renumbered_ = &who;
-    return same;
-  }
-  // Who hears of their attempts; null: nobody.
-  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
-  [[nodiscard]] numbered_tasks observed_by(attempt_observer& who) const noexcept {
-    numbered_tasks same = *this;
-    same.observer_ = &who;
-    return same;
-  }
-
-  // Calls visit(i, call) for each i in [b, e) in order, until visit returns false. call() computes the arguments and
-  // calls f.
-  template <class Visit>
-  void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
-    if (b >= e) return;
-    if (renumbered_ != nullptr) return for_each_renumbered(b, e, self, visit);
-    auto at = space_->cursor(b);
-    for (std::uint64_t i = b; i < e; ++i, ++at) {
-      const auto call = [&]() -> decltype(auto) {
-        return at.spread([&](auto&&... x) -> decltype(auto) {
-          if constexpr (takes_context) return std::invoke(*f_, self, static_cast<decltype(x)&&>(x)...);
-          else return std::invoke(*f_, static_cast<decltype(x)&&>(x)...);
-        });
-      };
-      if (!visit(i, call)) return;
-    }
-  }
-
-  // See axis.hpp.
-  using element_types = typename Space::elements;
-  template <class To>
-  void show(std::uint64_t i, To& to) const {
-    space_->show(index_of(i), to);
-  }
-
-  // The elements of task i, to be kept while a coroutine that was called with them may refer to them.
-  [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, index_of(i)); }
-  // Calls f with these elements; passes `self` if f takes a context.
-  template <class Elements, class Context>
-  decltype(auto) call(Elements& held, Context& self) const {
-    if constexpr (takes_context)
-      if (renumbered_ != nullptr) identify(self.position(), self);
-    return std::apply(
-        [&]<class... X>(X&... x) -> decltype(auto) { return call_as(typename Space::elements(), self, x...); }, held);
-  }
-
- private:
-  [[nodiscard]] std::uint64_t index_of(std::uint64_t i) const noexcept {
-    return renumbered_ == nullptr ? i : renumbered_->index(i);
-  }
-  // Tells the context of task i who it is in the map.
-  template <class Context>
-  void identify(std::uint64_t i, Context& self) const noexcept {
-    const std::uint64_t index = renumbered_->index(i);
-    self.identify(index, renumbered_->stream(index));
-  }
-
-  // Apart, so that a map of all tasks does not pay for it.
-  template <class Visit>
-  [[gnu::noinline]] void for_each_renumbered(std::uint64_t b, std::uint64_t e, context& self, Visit& visit) const {
-    for (std::uint64_t i = b; i < e; ++i) {
-      const auto call = [&]() -> decltype(auto) {
-        if constexpr (takes_context) identify(i, self);
-        return space_->spread(renumbered_->index(i), [&](auto&&... x) -> decltype(auto) {
-          if constexpr (takes_context) return std::invoke(*f_, self, static_cast<decltype(x)&&>(x)...);
-          else return std::invoke(*f_, static_cast<decltype(x)&&>(x)...);
-        });
-      };
-      if (!visit(i, call)) return;
-    }
-  }
-
-  template <class... Element, class Context, class... X>
-  decltype(auto) call_as(list<Element...>, [[maybe_unused]] Context& self, X&... x) const {
-    if constexpr (takes_context) return std::invoke(*f_, self, static_cast<Element&&>(x)...);
-    else return std::invoke(*f_, static_cast<Element&&>(x)...);
-  }
-
-  F* f_;
-  const Space* space_;
-  attempt_observer* observer_{};
-  const renumbering* renumbered_{};
-};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/space/tasks_into_range.hpp
-// tasks_into_range: tasks that write their results into a range of the caller; for engines that run in this process.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The beginning of a range: a pointer if it is contiguous, which is fastest.
-template <class Out>
-auto first_of(Out& out) {
-  if constexpr (std::ranges::contiguous_range<Out>) return std::ranges::data(out);
-  else return std::ranges::begin(out);
-}
-
-template <class Tasks>
-struct shown_as {};
-template <class Tasks>
-  requires requires { typename Tasks::element_types; }
-struct shown_as<Tasks> {
-  using element_types = typename Tasks::element_types;
-};
-
-// Task i runs task i of `tasks` and assigns its value to first[i].
-template <class Tasks, class First>
-class tasks_into_range : public shown_as<Tasks> {
- public:
-  using result = void;
-  static constexpr bool takes_context = Tasks::takes_context;
-
-  tasks_into_range(First first, const Tasks& tasks) : first_(std::move(first)), tasks_(tasks) {}
-
-  [[nodiscard]] std::uint64_t size() const noexcept { return tasks_.size(); }
-  template <class To>
-  void show(std::uint64_t i, To& to) const {
-    tasks_.show(i, to);
-  }
-
-  template <class Visit>
-  void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
-    tasks_.for_each(b, e, self, [&](std::uint64_t i, const auto& call) {
-      return visit(i, [&] { first_[static_cast<std::iter_difference_t<First>>(i)] = call(); });
-    });
-  }
-
- private:
-  First first_;
-  const Tasks& tasks_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/option_text.hpp
-// option_text: a text among the options of a map.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// The type of options::label and options::trace: a text, written as any string. Copies share it.
-class option_text {
- public:
-  /// Empty.
-  option_text() noexcept = default;
-  /// This text.
-  template <class Text>
-    requires(!std::same_as<std::remove_cvref_t<Text>, option_text> && std::constructible_from<std::string, Text &&>)
-  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.label = "sweep"}
-  option_text(Text&& text) {
-    std::string own(std::forward<Text>(text));
-    if (!own.empty()) text_ = std::make_shared<const std::string>(std::move(own));
-  }
-
-  /// Whether it is empty.
-  [[nodiscard]] bool empty() const noexcept { return text_ == nullptr; }
-  /// The text.
-  [[nodiscard]] std::string str() const { return text_ == nullptr ? std::string() : *text_; }
-
- private:
-  // A pointer: gcc 12 copies the temporaries of a co_await byte by byte, and a std::string, which may refer to itself,
-  // does not survive that. And most maps have none.
-  std::shared_ptr<const std::string> text_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/progress.hpp
-// The progress of a running map, and the reporters that show it.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// The state of a running map. A reporter gets it.
-struct progress {
-  std::uint64_t total{};                                ///< tasks of the map
-  std::uint64_t completed{};                            ///< tasks that have a value
-  std::uint64_t failed{};                               ///< tasks that have a failure
-  std::chrono::nanoseconds elapsed{};                   ///< time since the map began
-  double rate{};                                        ///< tasks done per second, smoothed; 0 while unknown
-  std::optional<std::chrono::nanoseconds> remaining{};  ///< estimate of the time left; none while unknown
-  bool finished{};                                      ///< this is the last report of the map
-
-  /// The number of tasks that have ended. In the last report it is less than total if the map was stopped.
-  [[nodiscard]] std::uint64_t done() const noexcept { return completed + failed; }
-};
-
-/// The ready-made reporters. They write to stderr, in the thread that called map. If a task has no value at the end, a
-/// reporter that has shown the map adds a line such as "200 tasks in 2.0 s: 197 ok, 3 failed".
-enum class report {
-  automatic,  ///< a bar if stderr is a terminal and the map lasts over half a second, else nothing
-  bar,        ///< a bar from the start; lines like `text` if stderr is not a terminal
-  text,       ///< a plain line every 10 seconds and one at the end
-  silent      ///< nothing
-};
-
-namespace detail {
-class progress_meter;
-}
-
-/// How a map shows its progress: one of parmap::report, or any copyable callable that takes `const progress&`.
-///
-///     parmap::map(f, x, {.reporter = parmap::report::silent});
-///     parmap::map(f, x, {.reporter = [](const parmap::progress& p) { set_label(p.done()); }});
-///
-/// The thread that called map calls the callable, at most every 0.1 s, and once more with `finished` set when the map
-/// ends. Under serial, threads and async a report may come late, because that thread also runs tasks. If the callable
-/// throws, map begins no new task, ends the workers and lets the exception out; all results are lost. Inside a task
-/// only `bar`, `text` and callables report.
-class reporter {
- public:
-  /// report::automatic.
-  reporter() noexcept = default;
-
-  /// A ready-made reporter.
-  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.reporter = report::bar}
-  reporter(report kind) noexcept : kind_(kind) {}
-
-  /// A callable. Throws std::invalid_argument for an empty std::function or a null function pointer.
-  template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, reporter> && !std::same_as<std::remove_cvref_t<F>, report> &&
-             std::copy_constructible<std::decay_t<F>> && std::invocable<std::decay_t<F>&, const progress&>)
-  // NOLINTNEXTLINE(google-explicit-constructor): or {.reporter = [](const progress&) {}}
-  reporter(F&& call) : call_(std::forward<F>(call)) {
-    if (!call_) throw std::invalid_argument("parmap: the reporter is an empty function; use parmap::report::silent");
-  }
-
-  /// Whether it never shows anything.
-  [[nodiscard]] bool is_silent() const noexcept { return !call_ && kind_ == report::silent; }
-  /// Whether it shows even the shortest map.
-  [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
-  /// For map: what stands before the bar or the lines; see options::label.
-  void set_label(option_text text) noexcept { label_ = std::move(text); }
-
- private:
-  friend class detail::progress_meter;
-
-  report kind_{report::automatic};
-  std::function<void(const progress&)> call_{};
-  option_text label_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/options.hpp
-// The options of one map, and the checks of their values that do not depend on an engine.
-
-namespace parmap::inline PARMAP_ABI {
-
-struct failure;
-class result_store;
-
-/// What options::retry_if may be: nothing, or any callable that takes `const failure&` and returns whether to try the
-/// task again. Copies share the callable.
-class retry_condition {
- public:
-  retry_condition() noexcept = default;
-  template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, retry_condition> && std::predicate<std::decay_t<F>&, const failure&>)
-  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.retry_if = is_late}
-  retry_condition(F&& call)
-      : call_(std::make_shared<const std::function<bool(const failure&)>>(std::forward<F>(call))) {}
-
-  /// Whether there is a callable.
-  [[nodiscard]] explicit operator bool() const noexcept { return call_ != nullptr; }
-  /// Calls it.
-  bool operator()(const failure& why) const { return (*call_)(why); }
-
- private:
-  std::shared_ptr<const std::function<bool(const failure&)>> call_;  // a pointer, as most maps have none
-};
-
-/// What SIGINT (Ctrl-C) and SIGTERM do while a map runs, for options::on_interrupt.
-enum class interrupt {
-  by_store,  ///< keep, if the map has a store; else end
-  keep,      ///< the map ends, and returns what is done
-  end,       ///< the program ends, as without parmap
-};
-
-/// The type of options::on_interrupt: an interrupt, which converts to it.
-class interrupt_choice {
- public:
-  interrupt_choice() noexcept = default;
-  interrupt_choice(interrupt chosen) noexcept : chosen_(chosen) {}  // NOLINT(google-explicit-constructor)
-
-  /// Whether such a signal only ends the map, if it has a store or none.
-  [[nodiscard]] bool keeps(bool has_store) const noexcept {
-    return chosen_ == interrupt::keep || (chosen_ == interrupt::by_store && has_store);
-  }
-  /// For engines: whether the map may be interrupted.
-  [[nodiscard]] bool is_watched() const noexcept { return requested_ != nullptr; }
-  /// For engines: whether it was. Then no task begins any more, as a stop was requested, too, and those that run are to
-  /// be ended.
-  [[nodiscard]] bool is_requested() const noexcept {
-    return requested_ != nullptr && requested_->load(std::memory_order_acquire);
-  }
-  /// For map: who tells whether it was.
-  void watch(const std::atomic<bool>& requested) noexcept { requested_ = &requested; }
-
- private:
-  interrupt chosen_{interrupt::by_store};
-  const std::atomic<bool>* requested_{};
-};
-
-/// The options of one map, and its last argument. Every field has a default.
-///
-///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
-///
-/// If the engine does not support an option, or a value is out of range, map throws std::invalid_argument before any
-/// task begins. Only serial accepts all options, so that you can switch to it by changing one word.
-///
-/// The fields are in alphabetical order, so that you know the order of the designated initialisers. The order is a
-/// promise: a new field goes to its alphabetical place.
-struct options {
-  /// The time for the whole map, counted from its call; positive. Then map begins no new task, and returns what is
-  /// done; the other tasks fail as `stopped`. Running tasks have a grace: a tenth of this time, at most 30 s. After it
-  /// multi kills them, async cancels them, and threads and serial request them to stop (context::stop_token()). None:
-  /// no limit.
-  ///
-  ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
-  std::optional<std::chrono::nanoseconds> deadline{};
-  /// What the map is called in its progress bar, its trace and its status file. Empty: nothing, and the program's name.
-  option_text label{};
-  /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
-  /// that have not begun fail as `stopped`. serial ignores this option.
-  std::optional<std::uint64_t> max_failures{};
-  /// Bytes of private memory that a worker process may add to the memory that it inherits. At least 1. None: no limit.
-  /// Beyond the limit operator new throws std::bad_alloc: the task fails as `out_of_memory`, and the next task gets a
-  /// fresh worker. The limit is RLIMIT_DATA: it also counts mapped but untouched memory and the stacks of threads, but
-  /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
-  /// threads and async refuse it.
-  std::optional<std::uint64_t> memory_limit{};
-  /// What SIGINT (Ctrl-C) and SIGTERM do while the map runs. parmap::interrupt::keep: no new task begins, those that
-  /// run are ended at once (multi and pools kill them, async cancels them; under threads and serial they are requested
-  /// to stop, see context::stop_token()), and map returns what is done; the others fail as `stopped`. A second signal
-  /// ends the program. parmap::interrupt::end: the program ends. Default: keep for a map with a store, else end. It has
-  /// no effect on a signal that the program handles or ignores itself; what map has changed is restored when it
-  /// returns. Streams and async_map have it not.
-  interrupt_choice on_interrupt{};
-  /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
-  /// once the window is full. Without it they come as the tasks end.
-  bool ordered{};
-  /// How the progress is shown. Default: a bar on stderr if stderr is a terminal and the map lasts over 0.5 s.
-  parmap::reporter reporter{};
-  /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
-  unsigned retries{};
-  /// How long a failed task waits before it is tried again; other tasks run meanwhile. The time doubles with each
-  /// attempt of the task, and is multiplied by a random factor from 0.75 to 1.25, which depends on seed, task and
-  /// attempt alone; at most a day. Zero: a task that throws is tried again at once. serial sleeps in between.
-  ///
-  ///     parmap::map(parmap::threads, download, urls, {.retries = 3, .retry_delay = 500ms});
-  std::chrono::nanoseconds retry_delay{};
-  /// Whether to try this failed task again; asked only while a retry is left. Empty: yes. It is called in the caller's
-  /// process, by one thread at a time (under multi by the thread that called map). failure::inputs is empty there. What
-  /// it throws ends the map, as what a reporter throws does.
-  ///
-  ///     const auto is_late = [](const parmap::failure& why) { return why.kind == parmap::failure::timed_out; };
-  ///     parmap::map(f, x, {.retries = 2, .retry_if = is_late, .timeout = 5s});
-  retry_condition retry_if{};
-  /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns.
-  std::optional<std::uint64_t> seed{};
-  /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
-  /// waits for them. The tasks that have not begun fail as `stopped`.
-  std::stop_token stop{};
-  /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). map, stream, map_reduce and fold have it, on every engine but mpi. None: nowhere.
-  std::shared_ptr<result_store> store{};
-  /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
-  /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
-  /// task sees in context::stop_token(); if f takes no context&, threads refuses the option. serial ignores it.
-  std::optional<std::chrono::nanoseconds> timeout{};
-  /// Whether to measure how long each attempt takes, for results::summary(): how busy the workers were, and the five
-  /// slowest tasks. Of a stream the last attempt of each task counts. It costs two looks at the clock for each task,
-  /// and under multi 64 bytes in shared memory that are written and read.
-  ///
-  ///     std::cerr << parmap::map(simulate, meshes, {.times = true}).summary() << '\n';
-  bool times{};
-  /// The path of a file that shows which worker ran which task, when: a slice for each task, its inputs, failures and
-  /// repeated attempts. Chrome's trace format: open it in ui.perfetto.dev, or make a page of it by `python -m parmap
-  /// report FILE`. An existing file is replaced. If there are many tasks, or they are short, several share a slice: at
-  /// most 10^6 slices. While the map runs, the file path.status says once a second how far it is. It implies `times`.
-  /// map throws std::runtime_error if the file cannot be made. Empty: none; but if the environment variable
-  /// PARMAP_TRACE names a folder, each map of the program that is not inside a worker process has a trace there.
-  ///
-  ///     parmap::map(simulate, meshes, {.trace = "run.json"});
-  option_text trace{};
-  /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
-  /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
-  std::uint64_t window{};
-  /// The largest number of workers; never more than there are tasks. 0: under async 64; else the number of usable cores
-  /// (CPU affinity and cgroup quota, read once per process), or 1 inside a worker process of multi. serial has one.
-  unsigned workers{};
-};
-
-namespace detail {
-
-// Throws std::invalid_argument for values that no engine accepts.
-PARMAP_API void check_values(const options& chosen);
-
-// Throws the std::invalid_argument of a function that is no stream.
-[[noreturn]] PARMAP_API void refuse_stream_options();
-// Throws the std::invalid_argument of what has no store.
-[[noreturn]] PARMAP_API void refuse_store(std::string_view what);
-// Throws the std::invalid_argument of what cannot be interrupted and go on.
-[[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
-inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
-  if (chosen.on_interrupt.keeps(false)) refuse_interrupts(what);
-}
-inline void check_has_no_store(const options& chosen, std::string_view what) {
-  if (chosen.store != nullptr) refuse_store(what);
-}
-inline void check_is_no_stream(const options& chosen) {
-  if (chosen.ordered || chosen.window != 0) refuse_stream_options();
-}
-
-// Whether a failed attempt is not repeated at once by whoever ran it.
-[[nodiscard]] inline bool postpones_retries(const options& chosen) noexcept {
-  return chosen.retries > 0 && (chosen.retry_delay > std::chrono::nanoseconds::zero() || chosen.retry_if);
-}
-
-// Throws the std::invalid_argument of an engine that does not support an option.
-[[noreturn]] PARMAP_API void refuse(std::string_view engine, std::string_view option, std::string_view remedy);
-
-}  // namespace detail
-}  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/failure.hpp
 // The failure of a task, the list of a map's failures, and the exceptions thrown for them.
@@ -2778,6 +2399,897 @@ class PARMAP_API map_failed : public std::runtime_error {
 
 }  // namespace parmap::inline PARMAP_ABI
 
+// ==== parmap/outcome.hpp
+// outcome: the value of a task, or the failure that it has instead.
+
+#ifdef __cpp_lib_expected
+#include <expected>
+#endif
+
+namespace parmap::inline PARMAP_ABI {
+
+template <class T>
+class outcome;
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_outcome = false;
+template <class T>
+inline constexpr bool is_outcome<outcome<T>> = true;
+
+// The members of outcome<T> that do not depend on what T can do.
+template <class Held>
+class outcome_base {
+ public:
+  /// Whether there is a value. O(1).
+  [[nodiscard]] bool has_value() const noexcept { return held_.index() == 0; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// Why there is no value. Undefined if there is one.
+  [[nodiscard]] const failure& error() const& noexcept { return *std::get_if<1>(&held_); }
+  [[nodiscard]] failure&& error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
+
+ protected:
+  template <class... Arguments>
+  explicit outcome_base(std::in_place_index_t<0> at, Arguments&&... from)
+      : held_(at, std::forward<Arguments>(from)...) {}
+  explicit outcome_base(failure why) : held_(std::in_place_index<1>, std::move(why)) {}
+
+  [[nodiscard]] Held& held() noexcept { return *std::get_if<0>(&held_); }
+  [[nodiscard]] const Held& held() const noexcept { return *std::get_if<0>(&held_); }
+  void require_value() const {
+    if (!has_value()) throw task_failed(error());
+  }
+
+ private:
+  std::variant<Held, failure> held_;
+};
+
+}  // namespace detail
+
+/// The outcome of a task: its value, or the failure that it has instead. The interface is that of
+/// std::expected<T, failure>, to which it converts where the library has it; but value() throws task_failed.
+///
+///     for (const auto& [index, outcome] : all.outcomes())
+///       if (outcome) use(index, *outcome);
+///       else std::cerr << outcome.error() << '\n';
+///
+/// A regular value type if T is one. Several threads may read an outcome at once.
+template <class T>
+class [[nodiscard]] outcome : public detail::outcome_base<T> {
+  using base = detail::outcome_base<T>;
+
+ public:
+  using value_type = T;
+  using error_type = failure;
+
+  /// An outcome with this value.
+  template <class U = T>
+    requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, failure> &&
+             !detail::is_outcome<std::remove_cvref_t<U>>)
+  outcome(U&& value)  // NOLINT(google-explicit-constructor): as std::expected
+      : base(std::in_place_index<0>, std::forward<U>(value)) {}
+  /// An outcome without a value.
+  outcome(failure why) : base(std::move(why)) {}  // NOLINT(google-explicit-constructor): or a function returns either
+
+  /// The value. Undefined if there is none.
+  [[nodiscard]] T& operator*() & noexcept { return this->held(); }
+  [[nodiscard]] const T& operator*() const& noexcept { return this->held(); }
+  [[nodiscard]] T&& operator*() && noexcept { return std::move(this->held()); }
+  /// A member of the value. Undefined if there is none.
+  [[nodiscard]] T* operator->() noexcept { return std::addressof(this->held()); }
+  [[nodiscard]] const T* operator->() const noexcept { return std::addressof(this->held()); }
+
+  /// The value. Throws task_failed if there is none.
+  [[nodiscard]] T& value() & {
+    this->require_value();
+    return **this;
+  }
+  [[nodiscard]] const T& value() const& {
+    this->require_value();
+    return **this;
+  }
+  [[nodiscard]] T&& value() && {
+    this->require_value();
+    return std::move(**this);
+  }
+  /// The value, or `instead` if there is none.
+  template <class U>
+  [[nodiscard]] T value_or(U&& instead) const& {
+    return *this ? **this : static_cast<T>(std::forward<U>(instead));
+  }
+  template <class U>
+  [[nodiscard]] T value_or(U&& instead) && {
+    return *this ? std::move(**this) : static_cast<T>(std::forward<U>(instead));
+  }
+
+  /// f(value), which is an outcome; the same failure if there is no value.
+  template <class F>
+  auto and_then(F&& f) const& -> std::remove_cvref_t<std::invoke_result_t<F, const T&>> {
+    if (*this) return std::invoke(std::forward<F>(f), **this);
+    return this->error();
+  }
+  template <class F>
+  auto and_then(F&& f) && -> std::remove_cvref_t<std::invoke_result_t<F, T&&>> {
+    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
+    return std::move(*this).error();
+  }
+  /// An outcome with f(value); the same failure if there is no value.
+  template <class F>
+  auto transform(F&& f) const& -> outcome<std::remove_cv_t<std::invoke_result_t<F, const T&>>> {
+    if (*this) return std::invoke(std::forward<F>(f), **this);
+    return this->error();
+  }
+  template <class F>
+  auto transform(F&& f) && -> outcome<std::remove_cv_t<std::invoke_result_t<F, T&&>>> {
+    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
+    return std::move(*this).error();
+  }
+  /// This outcome if it has a value; else f(failure), which is an outcome of the same type.
+  template <class F>
+  outcome or_else(F&& f) const& {
+    if (*this) return *this;
+    return std::invoke(std::forward<F>(f), this->error());
+  }
+  template <class F>
+  outcome or_else(F&& f) && {
+    if (*this) return std::move(*this);
+    return std::invoke(std::forward<F>(f), std::move(*this).error());
+  }
+
+#ifdef __cpp_lib_expected
+  operator std::expected<T, failure>() const& {  // NOLINT(google-explicit-constructor)
+    if (*this) return std::expected<T, failure>(**this);
+    return std::unexpected(this->error());
+  }
+  operator std::expected<T, failure>() && {  // NOLINT(google-explicit-constructor)
+    if (*this) return std::expected<T, failure>(std::move(**this));
+    return std::unexpected(std::move(*this).error());
+  }
+#endif
+};
+
+/// The outcome of a task that returns nothing: whether it has failed, and why.
+template <>
+class [[nodiscard]] outcome<void> {
+ public:
+  using value_type = void;
+  using error_type = failure;
+
+  /// The outcome of a task that has not failed.
+  outcome() = default;
+  /// That of one that has.
+  outcome(failure why) : why_(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+
+  /// Whether the task has not failed. O(1).
+  [[nodiscard]] bool has_value() const noexcept { return !why_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// Why it has failed. Undefined if it has not.
+  [[nodiscard]] const failure& error() const& noexcept { return *why_; }
+  [[nodiscard]] failure&& error() && noexcept { return *std::move(why_); }
+
+  /// Does nothing.
+  void operator*() const noexcept {}
+  /// Throws task_failed if the task has failed.
+  void value() const {
+    if (why_) throw task_failed(*why_);
+  }
+  /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
+  template <class F>
+  outcome or_else(F&& f) const {
+    if (*this) return *this;
+    return std::invoke(std::forward<F>(f), error());
+  }
+
+#ifdef __cpp_lib_expected
+  operator std::expected<void, failure>() const {  // NOLINT(google-explicit-constructor)
+    if (*this) return {};
+    return std::unexpected(error());
+  }
+#endif
+
+ private:
+  std::optional<failure> why_{};
+};
+
+/// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
+template <class T>
+struct indexed_outcome {
+  std::uint64_t index{};       ///< the task's index in input order
+  parmap::outcome<T> outcome;  ///< its value or its failure
+  bool stored{};               ///< whether it was in the store already: see options::store
+
+  /// For structured bindings.
+  template <std::size_t I, class Self>
+    requires(I < 2 && std::same_as<std::remove_cvref_t<Self>, indexed_outcome>)
+  [[nodiscard]] friend constexpr auto&& get(Self&& it) noexcept {
+    if constexpr (I == 0) return std::forward<Self>(it).index;
+    else return std::forward<Self>(it).outcome;
+  }
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
+/// @cond doxygen does not find what is specialised here
+template <class T>
+struct std::tuple_size<parmap::indexed_outcome<T>> : std::integral_constant<std::size_t, 2> {};
+template <class T>
+struct std::tuple_element<0, parmap::indexed_outcome<T>> {
+  using type = std::uint64_t;
+};
+template <class T>
+struct std::tuple_element<1, parmap::indexed_outcome<T>> {
+  using type = parmap::outcome<T>;
+};
+/// @endcond
+
+// ==== parmap/detail/streams/outcome_source.hpp
+// outcome_source: what an engine gives to a stream, outcomes in the order in which they come.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline constexpr unsigned never_ran = ~0U;
+
+// A task that has ended, and how.
+template <class T>
+struct ended_task {
+  // `what`: an outcome, a value or a failure.
+  template <class What>
+  ended_task(std::uint64_t index, What&& what, unsigned of_task, unsigned by = never_ran, ticks time = 0)
+      : result{index, std::forward<What>(what)},
+        attempts(of_task),
+        worker(by),
+        spent(time) {}
+
+  indexed_outcome<T> result;
+  unsigned attempts;  // that were begun
+  unsigned worker;    // that ran the last of them
+  ticks spent;        // by the last of them; 0: not measured
+};
+
+enum class arrival {
+  outcome,
+  nothing_yet,
+  end,  // every task has ended, and every outcome has been taken
+};
+
+// What the caller's end tells an engine. Used by one thread at a time.
+class stream_control {
+ public:
+  stream_control() = default;
+  stream_control(const stream_control&) = delete;
+  stream_control& operator=(const stream_control&) = delete;
+  // Ends the stream at once, and leaves nothing behind.
+  virtual ~stream_control() = default;
+
+  // Tasks [0, limit) may begin. A later call may name a lower limit; what has begun goes on. False if the stream is
+  // halted: then no further task begins.
+  virtual bool allow(std::uint64_t limit) = 0;
+  // There are only these tasks. Called once, if their number was not known from the start.
+  virtual void end_at(std::uint64_t tasks) = 0;
+  // No further task begins. Those that are allowed and have not begun are `stopped`.
+  virtual void halt() noexcept = 0;
+
+  [[nodiscard]] virtual unsigned workers() const noexcept = 0;
+  // The mean size of the outcomes that have come, in bytes; 0: unknown.
+  [[nodiscard]] virtual std::uint64_t mean_bytes() const noexcept = 0;
+};
+
+// Outcomes that a stream has at hand: to take one of them it need not ask the engine, which keeps them until it is
+// asked for the next.
+template <class T>
+class outcomes_at_hand {
+ public:
+  outcomes_at_hand() = default;
+  explicit outcomes_at_hand(std::span<ended_task<T>> all) noexcept : next_(all.data()), end_(next_ + all.size()) {}
+
+  [[nodiscard]] bool empty() const noexcept { return next_ == end_; }
+  // The next one. There must be one.
+  [[nodiscard]] ended_task<T>& take() noexcept { return *next_++; }
+
+ private:
+  ended_task<T>* next_{};
+  ended_task<T>* end_{};
+};
+
+template <class T>
+class outcome_source : public stream_control {
+ public:
+  // Takes the next outcome, or waits for it, at most for `patience`. Throws what ends the stream.
+  virtual arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) = 0;
+  // The same; an engine that has some at little cost puts them into `some`, which is empty. They may be moved from, and
+  // stay until the next call.
+  virtual arrival next_or_some(outcomes_at_hand<T>& /*some*/, std::optional<ended_task<T>>& to,
+                               std::chrono::nanoseconds patience) {
+    return next(to, patience);
+  }
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/space/renumbering.hpp
+// renumbering: the tasks of a map that are to run, where these are not all.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Engines see tasks 0 to size() - 1. Any thread may ask.
+class renumbering {
+ public:
+  renumbering(const renumbering&) = delete;
+  renumbering& operator=(const renumbering&) = delete;
+
+  // The number of tasks that are to run.
+  [[nodiscard]] virtual std::uint64_t size() const noexcept = 0;
+  // The index of the k-th of them in the map.
+  [[nodiscard]] virtual std::uint64_t index(std::uint64_t k) const noexcept = 0;
+  // The random stream of the k-th of them, which it keeps when it has another index in another map.
+  [[nodiscard]] virtual std::uint64_t stream(std::uint64_t k) const noexcept = 0;
+  // How many more tasks there are that need not run, as they have outcomes.
+  [[nodiscard]] virtual std::uint64_t stored() const noexcept { return 0; }
+
+ protected:
+  renumbering() = default;
+  ~renumbering() = default;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/space/numbered_tasks.hpp
+// numbered_tasks: f and its index space as an engine sees them, numbered tasks that take no arguments.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whether f can be called with a space's elements, or with a context& before them.
+template <class F, class Elements>
+struct call_with;
+template <class F, class... Elements>
+struct call_with<F, list<Elements...>> {
+  static constexpr bool plain = std::invocable<F&, Elements...>;
+  static constexpr bool with_context = !plain && std::invocable<F&, context&, Elements...>;
+};
+template <class F, class Space>
+struct callable {
+  using how = call_with<F, typename Space::elements>;
+  static constexpr bool value = how::plain || how::with_context;
+};
+
+template <class F, class Elements, bool WithContext>
+struct returned;
+template <class F, class... Elements>
+struct returned<F, list<Elements...>, false> : std::invoke_result<F&, Elements...> {};
+template <class F, class... Elements>
+struct returned<F, list<Elements...>, true> : std::invoke_result<F&, context&, Elements...> {};
+template <class F, class Space>
+using result_of =
+    std::remove_cvref_t<typename returned<F, typename Space::elements, callable<F, Space>::how::with_context>::type>;
+
+template <class F, class Space>
+consteval bool is_void_result() {
+  if constexpr (callable<F, Space>::value) return std::is_void_v<result_of<F, Space>>;
+  else return false;
+}
+template <class F, class Space>
+inline constexpr bool returns_void = is_void_result<F, Space>();
+
+// The return type of a coroutine that does not run until it is awaited: it has a promise and can be awaited. (A
+// generator cannot.)
+template <class T>
+concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; } &&
+                    (requires(T it) { it.await_ready(); } || requires(T it) { it.operator co_await(); } ||
+                     requires(T it) { operator co_await(static_cast<T&&>(it)); });
+
+class attempt_observer;
+
+// Refers to f, the space and the observer; all must outlive it. As safe to use from several threads at once as f is.
+template <class F, class Space>
+class numbered_tasks {
+ public:
+  using result = result_of<F, Space>;
+  using space_type = Space;
+  static constexpr bool takes_context = callable<F, Space>::how::with_context;
+
+  numbered_tasks(F& f, const Space& space) noexcept : f_(&f), space_(&space) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept {
+    return renumbered_ == nullptr ? space_->size() : renumbered_->size();
+  }
+  [[nodiscard]] F& function() const noexcept { return *f_; }
+  [[nodiscard]] const Space& space() const noexcept { return *space_; }
+  // The same tasks with another f.
+  [[nodiscard]] numbered_tasks with(F& f) const noexcept {
+    numbered_tasks others(f, *space_);
+    others.observer_ = observer_;
+    others.renumbered_ = renumbered_;
+    return others;
+  }
+  // Only those that are to run; null: all.
+  [[nodiscard]] const renumbering* renumbered() const noexcept { return renumbered_; }
+  [[nodiscard]] numbered_tasks renumbered_by(const renumbering& who) const noexcept {
+    numbered_tasks same = *this;
+    same.renumbered_ = &who;
+    return same;
+  }
+  // Who hears of their attempts; null: nobody.
+  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
+  [[nodiscard]] numbered_tasks observed_by(attempt_observer& who) const noexcept {
+    numbered_tasks same = *this;
+    same.observer_ = &who;
+    return same;
+  }
+
+  // Calls visit(i, call) for each i in [b, e) in order, until visit returns false. call() computes the arguments and
+  // calls f.
+  template <class Visit>
+  void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
+    if (b >= e) return;
+    if (renumbered_ != nullptr) return for_each_renumbered(b, e, self, visit);
+    auto at = space_->cursor(b);
+    for (std::uint64_t i = b; i < e; ++i, ++at) {
+      const auto call = [&]() -> decltype(auto) {
+        return at.spread([&](auto&&... x) -> decltype(auto) {
+          if constexpr (takes_context) return std::invoke(*f_, self, static_cast<decltype(x)&&>(x)...);
+          else return std::invoke(*f_, static_cast<decltype(x)&&>(x)...);
+        });
+      };
+      if (!visit(i, call)) return;
+    }
+  }
+
+  // See axis.hpp.
+  using element_types = typename Space::elements;
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    space_->show(index_of(i), to);
+  }
+
+  // The elements of task i, to be kept while a coroutine that was called with them may refer to them.
+  [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, index_of(i)); }
+  // Calls f with these elements; passes `self` if f takes a context.
+  template <class Elements, class Context>
+  decltype(auto) call(Elements& held, Context& self) const {
+    if constexpr (takes_context)
+      if (renumbered_ != nullptr) identify(self.position(), self);
+    return std::apply(
+        [&]<class... X>(X&... x) -> decltype(auto) { return call_as(typename Space::elements(), self, x...); }, held);
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t index_of(std::uint64_t i) const noexcept {
+    return renumbered_ == nullptr ? i : renumbered_->index(i);
+  }
+  // Tells the context of task i who it is in the map.
+  template <class Context>
+  void identify(std::uint64_t i, Context& self) const noexcept {
+    self.identify(renumbered_->index(i), renumbered_->stream(i));
+  }
+
+  // Apart, so that a map of all tasks does not pay for it.
+  template <class Visit>
+  [[gnu::noinline]] void for_each_renumbered(std::uint64_t b, std::uint64_t e, context& self, Visit& visit) const {
+    for (std::uint64_t i = b; i < e; ++i) {
+      const auto call = [&]() -> decltype(auto) {
+        if constexpr (takes_context) identify(i, self);
+        return space_->spread(renumbered_->index(i), [&](auto&&... x) -> decltype(auto) {
+          if constexpr (takes_context) return std::invoke(*f_, self, static_cast<decltype(x)&&>(x)...);
+          else return std::invoke(*f_, static_cast<decltype(x)&&>(x)...);
+        });
+      };
+      if (!visit(i, call)) return;
+    }
+  }
+
+  template <class... Element, class Context, class... X>
+  decltype(auto) call_as(list<Element...>, [[maybe_unused]] Context& self, X&... x) const {
+    if constexpr (takes_context) return std::invoke(*f_, self, static_cast<Element&&>(x)...);
+    else return std::invoke(*f_, static_cast<Element&&>(x)...);
+  }
+
+  F* f_;
+  const Space* space_;
+  attempt_observer* observer_{};
+  const renumbering* renumbered_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/space/tasks_into_range.hpp
+// tasks_into_range: tasks that write their results into a range of the caller; for engines that run in this process.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The beginning of a range: a pointer if it is contiguous, which is fastest.
+template <class Out>
+auto first_of(Out& out) {
+  if constexpr (std::ranges::contiguous_range<Out>) return std::ranges::data(out);
+  else return std::ranges::begin(out);
+}
+
+template <class Tasks>
+struct shown_as {};
+template <class Tasks>
+  requires requires { typename Tasks::element_types; }
+struct shown_as<Tasks> {
+  using element_types = typename Tasks::element_types;
+};
+
+// Task i runs task i of `tasks` and assigns its value to first[i].
+template <class Tasks, class First>
+class tasks_into_range : public shown_as<Tasks> {
+ public:
+  using result = void;
+  static constexpr bool takes_context = Tasks::takes_context;
+
+  tasks_into_range(First first, const Tasks& tasks) : first_(std::move(first)), tasks_(tasks) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return tasks_.size(); }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    tasks_.show(i, to);
+  }
+
+  template <class Visit>
+  void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
+    tasks_.for_each(b, e, self, [&](std::uint64_t i, const auto& call) {
+      return visit(i, [&] { first_[static_cast<std::iter_difference_t<First>>(i)] = call(); });
+    });
+  }
+
+ private:
+  First first_;
+  const Tasks& tasks_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/option_text.hpp
+// option_text: a text among the options of a map.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// The type of options::label and options::trace: a text, written as any string. Copies share it.
+class option_text {
+ public:
+  /// Empty.
+  option_text() noexcept = default;
+  /// This text.
+  template <class Text>
+    requires(!std::same_as<std::remove_cvref_t<Text>, option_text> && std::constructible_from<std::string, Text &&>)
+  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.label = "sweep"}
+  option_text(Text&& text) {
+    std::string own(std::forward<Text>(text));
+    if (!own.empty()) text_ = std::make_shared<const std::string>(std::move(own));
+  }
+
+  /// Whether it is empty.
+  [[nodiscard]] bool empty() const noexcept { return text_ == nullptr; }
+  /// The text.
+  [[nodiscard]] std::string str() const { return text_ == nullptr ? std::string() : *text_; }
+
+ private:
+  // A pointer: gcc 12 copies the temporaries of a co_await byte by byte, and a std::string, which may refer to itself,
+  // does not survive that. And most maps have none.
+  std::shared_ptr<const std::string> text_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/part.hpp
+// part: one of several parts of a map's tasks, each of which is run by a call of its own, such as a job of an array.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// For options::part: of a map whose tasks are divided among `count` calls, the part that this call runs. It has the
+/// tasks whose index is `index` modulo `count`. Parts are numbered from 0. A regular value type.
+///
+///     parmap::map(f, x, {.part = {3, 16}});                     // the tasks 3, 19, 35, ...
+///     parmap::map(f, x, {.part = parmap::slurm_array_part()});  // that of this job of a Slurm array
+class part {
+ public:
+  /// All tasks: part 0 of 1.
+  part() noexcept = default;
+  /// Part `index` of `count`. map throws std::invalid_argument if there is no such part.
+  template <std::integral Index, std::integral Count>
+  part(Index index, Count count) noexcept
+      : index_(static_cast<std::uint64_t>(index)),
+        count_(static_cast<std::uint64_t>(count)) {}
+
+  /// The number of the part, from 0.
+  [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
+  /// How many parts there are.
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+  /// Whether all tasks are in it.
+  [[nodiscard]] bool is_whole() const noexcept { return count_ == 1 && index_ == 0; }
+
+  friend bool operator==(const part&, const part&) = default;
+
+ private:
+  std::uint64_t index_{};
+  std::uint64_t count_{1};
+};
+
+/// "part 3 of 16".
+[[nodiscard]] PARMAP_API std::string to_string(const part& which);
+
+/// The part that belongs to this job of a Slurm job array: `sbatch --array=0-15` has the parts 0 to 15 of 16, and so
+/// has `--array=1-16`. It reads SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_MIN, SLURM_ARRAY_TASK_COUNT and
+/// SLURM_ARRAY_TASK_STEP. Throws std::runtime_error if the program is not a job of an array, or if that has gaps, as
+/// `--array=3,7` has: then the number of parts is not known, and stands in the program: `.part = {3, 16}`.
+[[nodiscard]] PARMAP_API part slurm_array_part();
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/progress.hpp
+// The progress of a running map, and the reporters that show it.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// The state of a running map. A reporter gets it.
+struct progress {
+  std::uint64_t total{};                                ///< tasks of the map
+  std::uint64_t completed{};                            ///< tasks that have a value
+  std::uint64_t failed{};                               ///< tasks that have a failure
+  std::chrono::nanoseconds elapsed{};                   ///< time since the map began
+  double rate{};                                        ///< tasks done per second, smoothed; 0 while unknown
+  std::optional<std::chrono::nanoseconds> remaining{};  ///< estimate of the time left; none while unknown
+  bool finished{};                                      ///< this is the last report of the map
+
+  /// The number of tasks that have ended. In the last report it is less than total if the map was stopped.
+  [[nodiscard]] std::uint64_t done() const noexcept { return completed + failed; }
+};
+
+/// The ready-made reporters. They write to stderr, in the thread that called map. If a task has no value at the end, a
+/// reporter that has shown the map adds a line such as "200 tasks in 2.0 s: 197 ok, 3 failed".
+enum class report {
+  automatic,  ///< a bar if stderr is a terminal and the map lasts over half a second, else nothing
+  bar,        ///< a bar from the start; lines like `text` if stderr is not a terminal
+  text,       ///< a plain line every 10 seconds and one at the end
+  silent      ///< nothing
+};
+
+namespace detail {
+class progress_meter;
+}
+
+/// How a map shows its progress: one of parmap::report, or any copyable callable that takes `const progress&`.
+///
+///     parmap::map(f, x, {.reporter = parmap::report::silent});
+///     parmap::map(f, x, {.reporter = [](const parmap::progress& p) { set_label(p.done()); }});
+///
+/// The thread that called map calls the callable, at most every 0.1 s, and once more with `finished` set when the map
+/// ends. Under serial, threads and async a report may come late, because that thread also runs tasks. If the callable
+/// throws, map begins no new task, ends the workers and lets the exception out; all results are lost. Inside a task
+/// only `bar`, `text` and callables report.
+class reporter {
+ public:
+  /// report::automatic.
+  reporter() noexcept = default;
+
+  /// A ready-made reporter.
+  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.reporter = report::bar}
+  reporter(report kind) noexcept : kind_(kind) {}
+
+  /// A callable. Throws std::invalid_argument for an empty std::function or a null function pointer.
+  template <class F>
+    requires(!std::same_as<std::remove_cvref_t<F>, reporter> && !std::same_as<std::remove_cvref_t<F>, report> &&
+             std::copy_constructible<std::decay_t<F>> && std::invocable<std::decay_t<F>&, const progress&>)
+  // NOLINTNEXTLINE(google-explicit-constructor): or {.reporter = [](const progress&) {}}
+  reporter(F&& call) : call_(std::forward<F>(call)) {
+    if (!call_) throw std::invalid_argument("parmap: the reporter is an empty function; use parmap::report::silent");
+  }
+
+  /// Whether it never shows anything.
+  [[nodiscard]] bool is_silent() const noexcept { return !call_ && kind_ == report::silent; }
+  /// Whether it shows even the shortest map.
+  [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
+  /// For map: what stands before the bar or the lines; see options::label.
+  void set_label(option_text text) noexcept { label_ = std::move(text); }
+
+ private:
+  friend class detail::progress_meter;
+
+  report kind_{report::automatic};
+  std::function<void(const progress&)> call_{};
+  option_text label_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/options.hpp
+// The options of one map, and the checks of their values that do not depend on an engine.
+
+namespace parmap::inline PARMAP_ABI {
+
+struct failure;
+class result_store;
+
+/// What options::retry_if may be: nothing, or any callable that takes `const failure&` and returns whether to try the
+/// task again. Copies share the callable.
+class retry_condition {
+ public:
+  retry_condition() noexcept = default;
+  template <class F>
+    requires(!std::same_as<std::remove_cvref_t<F>, retry_condition> && std::predicate<std::decay_t<F>&, const failure&>)
+  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.retry_if = is_late}
+  retry_condition(F&& call)
+      : call_(std::make_shared<const std::function<bool(const failure&)>>(std::forward<F>(call))) {}
+
+  /// Whether there is a callable.
+  [[nodiscard]] explicit operator bool() const noexcept { return call_ != nullptr; }
+  /// Calls it.
+  bool operator()(const failure& why) const { return (*call_)(why); }
+
+ private:
+  std::shared_ptr<const std::function<bool(const failure&)>> call_;  // a pointer, as most maps have none
+};
+
+/// What SIGINT (Ctrl-C) and SIGTERM do while a map runs, for options::on_interrupt.
+enum class interrupt {
+  by_store,  ///< keep, if the map has a store; else end
+  keep,      ///< the map ends, and returns what is done
+  end,       ///< the program ends, as without parmap
+};
+
+/// The type of options::on_interrupt: an interrupt, which converts to it.
+class interrupt_choice {
+ public:
+  interrupt_choice() noexcept = default;
+  interrupt_choice(interrupt chosen) noexcept : chosen_(chosen) {}  // NOLINT(google-explicit-constructor)
+
+  /// Whether such a signal only ends the map, if it has a store or none.
+  [[nodiscard]] bool keeps(bool has_store) const noexcept {
+    return chosen_ == interrupt::keep || (chosen_ == interrupt::by_store && has_store);
+  }
+  /// For engines: whether the map may be interrupted.
+  [[nodiscard]] bool is_watched() const noexcept { return requested_ != nullptr; }
+  /// For engines: whether it was. Then no task begins any more, as a stop was requested, too, and those that run are to
+  /// be ended.
+  [[nodiscard]] bool is_requested() const noexcept {
+    return requested_ != nullptr && requested_->load(std::memory_order_acquire);
+  }
+  /// For map: who tells whether it was.
+  void watch(const std::atomic<bool>& requested) noexcept { requested_ = &requested; }
+
+ private:
+  interrupt chosen_{interrupt::by_store};
+  const std::atomic<bool>* requested_{};
+};
+
+/// The options of one map, and its last argument. Every field has a default.
+///
+///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
+///
+/// If the engine does not support an option, or a value is out of range, map throws std::invalid_argument before any
+/// task begins. Only serial accepts all options, so that you can switch to it by changing one word.
+///
+/// The fields are in alphabetical order, so that you know the order of the designated initialisers. The order is a
+/// promise: a new field goes to its alphabetical place.
+struct options {
+  /// The time for the whole map, counted from its call; positive. Then map begins no new task, and returns what is
+  /// done; the other tasks fail as `stopped`. Running tasks have a grace: a tenth of this time, at most 30 s. After it
+  /// multi kills them, async cancels them, and threads and serial request them to stop (context::stop_token()). None:
+  /// no limit.
+  ///
+  ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
+  std::optional<std::chrono::nanoseconds> deadline{};
+  /// What the map is called in its progress bar, its trace and its status file. Empty: nothing, and the program's name.
+  option_text label{};
+  /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
+  /// that have not begun fail as `stopped`. serial ignores this option.
+  std::optional<std::uint64_t> max_failures{};
+  /// Bytes of private memory that a worker process may add to the memory that it inherits. At least 1. None: no limit.
+  /// Beyond the limit operator new throws std::bad_alloc: the task fails as `out_of_memory`, and the next task gets a
+  /// fresh worker. The limit is RLIMIT_DATA: it also counts mapped but untouched memory and the stacks of threads, but
+  /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
+  /// threads and async refuse it.
+  std::optional<std::uint64_t> memory_limit{};
+  /// What SIGINT (Ctrl-C) and SIGTERM do while the map runs. parmap::interrupt::keep: no new task begins, those that
+  /// run are ended at once (multi and pools kill them, async cancels them; under threads and serial they are requested
+  /// to stop, see context::stop_token()), and map returns what is done; the others fail as `stopped`. A second signal
+  /// ends the program. parmap::interrupt::end: the program ends. Default: keep for a map with a store, else end. It has
+  /// no effect on a signal that the program handles or ignores itself; what map has changed is restored when it
+  /// returns. Streams and async_map have it not.
+  interrupt_choice on_interrupt{};
+  /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
+  /// once the window is full. Without it they come as the tasks end.
+  bool ordered{};
+  /// Run only one part of the tasks: {3, 16} those whose index is 3 modulo 16. For programs that run as several jobs,
+  /// such as a Slurm array (parmap::slurm_array_part()). The tasks of the other parts are neither values nor failures
+  /// here: results::size() counts them, ok(), failures(), values() and the progress do not, and to read the value of
+  /// one throws std::logic_error. Indices, inputs and random numbers are those of the whole map, so that all parts
+  /// together are bit for bit what one call gives. The seed is then 0 unless you choose one, as the parts must have the
+  /// same. With a store each part has a file of its own: "sweep.db" becomes "sweep.part03.db", which parmap.load of
+  /// Python reads together. map and stream have it, on every engine but mpi. Default: all tasks.
+  ///
+  ///     parmap::map(f, x, {.part = parmap::slurm_array_part(), .store = parmap::checkpoint("sweep.db")});
+  parmap::part part{};
+  /// How the progress is shown. Default: a bar on stderr if stderr is a terminal and the map lasts over 0.5 s.
+  parmap::reporter reporter{};
+  /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
+  unsigned retries{};
+  /// How long a failed task waits before it is tried again; other tasks run meanwhile. The time doubles with each
+  /// attempt of the task, and is multiplied by a random factor from 0.75 to 1.25, which depends on seed, task and
+  /// attempt alone; at most a day. Zero: a task that throws is tried again at once. serial sleeps in between.
+  ///
+  ///     parmap::map(parmap::threads, download, urls, {.retries = 3, .retry_delay = 500ms});
+  std::chrono::nanoseconds retry_delay{};
+  /// Whether to try this failed task again; asked only while a retry is left. Empty: yes. It is called in the caller's
+  /// process, by one thread at a time (under multi by the thread that called map). failure::inputs is empty there. What
+  /// it throws ends the map, as what a reporter throws does.
+  ///
+  ///     const auto is_late = [](const parmap::failure& why) { return why.kind == parmap::failure::timed_out; };
+  ///     parmap::map(f, x, {.retries = 2, .retry_if = is_late, .timeout = 5s});
+  retry_condition retry_if{};
+  /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns; but that of a part is 0.
+  std::optional<std::uint64_t> seed{};
+  /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
+  /// waits for them. The tasks that have not begun fail as `stopped`.
+  std::stop_token stop{};
+  /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
+  /// (<parmap/checkpoint.hpp>). All calls have it, on every engine. None: nowhere.
+  std::shared_ptr<result_store> store{};
+  /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
+  /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
+  /// task sees in context::stop_token(); if f takes no context&, threads refuses the option. serial ignores it.
+  std::optional<std::chrono::nanoseconds> timeout{};
+  /// Whether to measure how long each attempt takes, for results::summary(): how busy the workers were, and the five
+  /// slowest tasks. Of a stream the last attempt of each task counts. It costs two looks at the clock for each task,
+  /// and under multi 64 bytes in shared memory that are written and read.
+  ///
+  ///     std::cerr << parmap::map(simulate, meshes, {.times = true}).summary() << '\n';
+  bool times{};
+  /// The path of a file that shows which worker ran which task, when: a slice for each task, its inputs, failures and
+  /// repeated attempts. Chrome's trace format: open it in ui.perfetto.dev, or make a page of it by `python -m parmap
+  /// report FILE`. An existing file is replaced. If there are many tasks, or they are short, several share a slice: at
+  /// most 10^6 slices. While the map runs, the file path.status says once a second how far it is. It implies `times`.
+  /// map throws std::runtime_error if the file cannot be made. Empty: none; but if the environment variable
+  /// PARMAP_TRACE names a folder, each map of the program that is not inside a worker process has a trace there.
+  ///
+  ///     parmap::map(simulate, meshes, {.trace = "run.json"});
+  option_text trace{};
+  /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
+  /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
+  std::uint64_t window{};
+  /// The largest number of workers; never more than there are tasks. 0: under async 64; else the number of usable cores
+  /// (CPU affinity and cgroup quota, read once per process), or 1 inside a worker process of multi. serial has one.
+  unsigned workers{};
+};
+
+namespace detail {
+
+// Throws std::invalid_argument for values that no engine accepts.
+PARMAP_API void check_values(const options& chosen);
+
+// Throws the std::invalid_argument of a function that is no stream.
+[[noreturn]] PARMAP_API void refuse_stream_options();
+// Throws the std::invalid_argument of what runs no part of a map.
+[[noreturn]] PARMAP_API void refuse_part(std::string_view what);
+inline void check_is_whole(const options& chosen, std::string_view what) {
+  if (!chosen.part.is_whole()) refuse_part(what);
+}
+// The seed of a map for which none is chosen.
+[[nodiscard]] PARMAP_API std::uint64_t unchosen_seed(const part& which);
+// Throws the std::invalid_argument of what cannot be interrupted and go on.
+[[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
+inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
+  if (chosen.on_interrupt.keeps(false)) refuse_interrupts(what);
+}
+inline void check_is_no_stream(const options& chosen) {
+  if (chosen.ordered || chosen.window != 0) refuse_stream_options();
+}
+
+// Whether a failed attempt is not repeated at once by whoever ran it.
+[[nodiscard]] inline bool postpones_retries(const options& chosen) noexcept {
+  return chosen.retries > 0 && (chosen.retry_delay > std::chrono::nanoseconds::zero() || chosen.retry_if);
+}
+
+// Throws the std::invalid_argument of an engine that does not support an option.
+[[noreturn]] PARMAP_API void refuse(std::string_view engine, std::string_view option, std::string_view remedy);
+
+}  // namespace detail
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/detail/results/input_text.hpp
 // input_text: the inputs of a task as a short text for its failure.
 
@@ -3018,7 +3530,147 @@ template <class Space>
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/shared_memory.hpp
+// ==== parmap/detail/space/task_part.hpp
+// task_part: the tasks of a map that are in one of its parts. Engines, and the places of the values, number them from
+// 0.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class task_part final : public renumbering {
+ public:
+  static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
+
+  // Of `tasks` tasks, those whose index is which.index() modulo which.count().
+  task_part(std::uint64_t tasks, const part& which) noexcept;
+  // Those whose number is: a store has given a task its number when it saw it first, and it stays in its part while the
+  // axes grow. O(tasks).
+  task_part(std::uint64_t tasks, const part& which, const std::function<std::uint64_t(std::uint64_t index)>& number);
+
+  [[nodiscard]] const part& which() const noexcept { return which_; }
+  // The number of tasks of the map.
+  [[nodiscard]] std::uint64_t of() const noexcept { return tasks_; }
+  // The number of its tasks.
+  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
+  // The index of its task k in the map; ascending.
+  [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
+  // The other way: which of its tasks the task `index` of the map is; nowhere if it is in another part. O(1), and
+  // O(log size) where numbers are not indices.
+  [[nodiscard]] PARMAP_API std::uint64_t place(std::uint64_t index) const noexcept;
+
+ private:
+  part which_;
+  std::uint64_t tasks_;
+  std::uint64_t size_;
+  std::vector<std::uint64_t> some_;  // the indices, where they are not evenly spaced
+};
+
+// Made and destroyed in libparmap, as it has virtual functions.
+[[nodiscard]] PARMAP_API std::shared_ptr<const task_part> part_of_tasks(std::uint64_t tasks, const part& which);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/summary.hpp
+// map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// One of the slowest tasks of a map; see options::times.
+struct task_time {
+  std::uint64_t index{};            ///< of the task
+  unsigned attempt{};               ///< its slowest attempt; the first is 1
+  std::chrono::nanoseconds took{};  ///< the time of that attempt
+  std::string inputs{};             ///< as failure::inputs
+};
+
+namespace detail {
+
+// What a map measures with options::times.
+struct map_times {
+  std::chrono::nanoseconds elapsed{};  // wall time
+  std::chrono::nanoseconds busy{};     // of all attempts together
+  unsigned workers{};                  // the most there were
+  std::vector<task_time> slowest{};    // the slowest first
+};
+
+}  // namespace detail
+
+/// What happened in a map. results::summary() makes it. A regular value type.
+///
+///     std::cerr << all.summary() << '\n';
+///
+///     10000 tasks in 2.0 s: 7000 ok, 3000 failed
+///       2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)
+///       task 12 (0.75, 1) timed out: ran longer than 5 s
+struct map_summary {
+  std::uint64_t tasks{};      ///< the number of tasks
+  std::uint64_t completed{};  ///< tasks that have a value
+  /// The wall time of the map. 0 if it was not measured: under threads and serial, of at most 1000 tasks without a
+  /// reporter and without options::times.
+  std::chrono::nanoseconds elapsed{};
+  std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
+  /// With options::times: the share of the workers' time in which they ran tasks, from 0 to 1. Under async the workers
+  /// are coroutines, and waiting counts as running.
+  std::optional<double> busy{};
+  /// With options::times: the five slowest tasks, failed ones included, the slowest first. A task counts with its
+  /// slowest attempt.
+  std::vector<task_time> slowest{};
+  /// With options::part: the number of tasks that are in other parts. They are not among `tasks`.
+  std::uint64_t elsewhere{};
+
+  /// The number of tasks that failed, those that were stopped included. O(1).
+  [[nodiscard]] std::uint64_t failed() const noexcept { return tasks - completed; }
+  /// The number of tasks whose failure is of this kind. O(causes).
+  [[nodiscard]] std::uint64_t count(failure_kind kind) const noexcept {
+    std::uint64_t all = 0;
+    for (const failure_cause& each : causes)
+      if (each.first.kind == kind) all += each.count;
+    return all;
+  }
+};
+
+/// "200 tasks in 2.0 s: 197 ok, 3 failed", of a part with "; 3000 tasks are in other parts" behind it; and below that a
+/// line for each of the five most frequent causes; with options::times also "workers busy 93 % of the time" and
+/// "slowest: task 7 (0.5, 2) in 1.2 s, task 3 (0.1, 2) in 1.1 s".
+[[nodiscard]] PARMAP_API std::string to_string(const map_summary& all);
+PARMAP_API std::ostream& operator<<(std::ostream& out, const map_summary& all);
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/results/map_notes.hpp
+// map_notes: what the results of some maps know beside the values and failures.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Which tasks of a map have outcomes of a store: those whose bits are clear.
+struct stored_tasks {
+  std::vector<std::uint64_t> others{};
+  std::uint64_t count{};
+};
+
+// How long the last attempt of each task took, and on which worker; NaN: not known.
+struct task_measures {
+  std::vector<float> seconds{};
+  std::vector<unsigned> workers{};
+};
+
+// Behind a pointer, as most maps have none.
+struct map_notes {
+  PARMAP_API ~map_notes();
+
+  stored_tasks stored{};
+  std::optional<map_times> times{};
+  input_columns inputs{};                // of the named axes
+  task_measures measured{};              // of a map with a store
+  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
+  // If only these tasks ran. Then `absent` has those of them that have failed, and they are numbered by their places.
+  std::shared_ptr<const task_part> part{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/shared_memory.hpp
 // shared_memory: memory that workers share with the process that made it; anonymous, or a file in memory.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -3071,6 +3723,25 @@ class shared_memory {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/shared_memory.hpp
+// shared_memory where no worker shares any: an object is always empty, and results lie on the heap.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class shared_memory {
+ public:
+  [[nodiscard]] static constexpr void* data() noexcept { return nullptr; }
+  [[nodiscard]] static constexpr std::size_t size() noexcept { return 0; }
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/shared_memory.hpp
+// shared_memory: memory that workers share with the process that made it. Only Linux has such workers.
 
 // ==== parmap/detail/results/result_memory.hpp
 // result_memory: raw memory for the results of one map; on the heap, or shared with the workers that wrote it.
@@ -3196,329 +3867,13 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/tick_clock.hpp
-// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-using ticks = std::uint64_t;
-
-[[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
-
-#if defined(__x86_64__)
-// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
-inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
-#else
-inline ticks now_ticks() noexcept { return steady_ns(); }
-#endif
-
-// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
-[[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
-
-inline ticks to_ticks(std::chrono::microseconds span) noexcept {
-  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/outcome.hpp
-// outcome: the value of a task, or the failure that it has instead.
-
-#ifdef __cpp_lib_expected
-#include <expected>
-#endif
-
-namespace parmap::inline PARMAP_ABI {
-
-template <class T>
-class outcome;
-
-namespace detail {
-
-template <class T>
-inline constexpr bool is_outcome = false;
-template <class T>
-inline constexpr bool is_outcome<outcome<T>> = true;
-
-// The members that outcome<T> and outcome<void> share. Held is T; for void it is monostate.
-template <class Held>
-class outcome_base {
- public:
-  /// Whether there is a value. O(1).
-  [[nodiscard]] bool has_value() const noexcept { return held_.index() == 0; }
-  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
-
-  /// Why there is no value. Undefined if there is one.
-  [[nodiscard]] const failure& error() const& noexcept { return *std::get_if<1>(&held_); }
-  [[nodiscard]] failure&& error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
-
- protected:
-  template <class... Arguments>
-  explicit outcome_base(std::in_place_index_t<0> at, Arguments&&... from)
-      : held_(at, std::forward<Arguments>(from)...) {}
-  explicit outcome_base(failure why) : held_(std::in_place_index<1>, std::move(why)) {}
-
-  [[nodiscard]] Held& held() noexcept { return *std::get_if<0>(&held_); }
-  [[nodiscard]] const Held& held() const noexcept { return *std::get_if<0>(&held_); }
-  void require_value() const {
-    if (!has_value()) throw task_failed(error());
-  }
-
- private:
-  std::variant<Held, failure> held_;
-};
-
-}  // namespace detail
-
-/// The outcome of a task: its value, or the failure that it has instead. The interface is that of
-/// std::expected<T, failure>, to which it converts where the library has it; but value() throws task_failed.
-///
-///     for (const auto& [index, outcome] : all.outcomes())
-///       if (outcome) use(index, *outcome);
-///       else std::cerr << outcome.error() << '\n';
-///
-/// A regular value type if T is one. Several threads may read an outcome at once.
-template <class T>
-class [[nodiscard]] outcome : public detail::outcome_base<T> {
-  using base = detail::outcome_base<T>;
-
- public:
-  using value_type = T;
-  using error_type = failure;
-
-  /// An outcome with this value.
-  template <class U = T>
-    requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, failure> &&
-             !detail::is_outcome<std::remove_cvref_t<U>>)
-  outcome(U&& value)  // NOLINT(google-explicit-constructor): as std::expected
-      : base(std::in_place_index<0>, std::forward<U>(value)) {}
-  /// An outcome without a value.
-  outcome(failure why) : base(std::move(why)) {}  // NOLINT(google-explicit-constructor): or a function returns either
-
-  /// The value. Undefined if there is none.
-  [[nodiscard]] T& operator*() & noexcept { return this->held(); }
-  [[nodiscard]] const T& operator*() const& noexcept { return this->held(); }
-  [[nodiscard]] T&& operator*() && noexcept { return std::move(this->held()); }
-  /// A member of the value. Undefined if there is none.
-  [[nodiscard]] T* operator->() noexcept { return std::addressof(this->held()); }
-  [[nodiscard]] const T* operator->() const noexcept { return std::addressof(this->held()); }
-
-  /// The value. Throws task_failed if there is none.
-  [[nodiscard]] T& value() & {
-    this->require_value();
-    return **this;
-  }
-  [[nodiscard]] const T& value() const& {
-    this->require_value();
-    return **this;
-  }
-  [[nodiscard]] T&& value() && {
-    this->require_value();
-    return std::move(**this);
-  }
-  /// The value, or `instead` if there is none.
-  template <class U>
-  [[nodiscard]] T value_or(U&& instead) const& {
-    return *this ? **this : static_cast<T>(std::forward<U>(instead));
-  }
-  template <class U>
-  [[nodiscard]] T value_or(U&& instead) && {
-    return *this ? std::move(**this) : static_cast<T>(std::forward<U>(instead));
-  }
-
-  /// f(value), which is an outcome; the same failure if there is no value.
-  template <class F>
-  auto and_then(F&& f) const& -> std::remove_cvref_t<std::invoke_result_t<F, const T&>> {
-    if (*this) return std::invoke(std::forward<F>(f), **this);
-    return this->error();
-  }
-  template <class F>
-  auto and_then(F&& f) && -> std::remove_cvref_t<std::invoke_result_t<F, T&&>> {
-    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
-    return std::move(*this).error();
-  }
-  /// An outcome with f(value); the same failure if there is no value.
-  template <class F>
-  auto transform(F&& f) const& -> outcome<std::remove_cv_t<std::invoke_result_t<F, const T&>>> {
-    if (*this) return std::invoke(std::forward<F>(f), **this);
-    return this->error();
-  }
-  template <class F>
-  auto transform(F&& f) && -> outcome<std::remove_cv_t<std::invoke_result_t<F, T&&>>> {
-    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
-    return std::move(*this).error();
-  }
-  /// This outcome if it has a value; else f(failure), which is an outcome of the same type.
-  template <class F>
-  outcome or_else(F&& f) const& {
-    if (*this) return *this;
-    return std::invoke(std::forward<F>(f), this->error());
-  }
-  template <class F>
-  outcome or_else(F&& f) && {
-    if (*this) return std::move(*this);
-    return std::invoke(std::forward<F>(f), std::move(*this).error());
-  }
-
-#ifdef __cpp_lib_expected
-  operator std::expected<T, failure>() const& {  // NOLINT(google-explicit-constructor)
-    if (*this) return std::expected<T, failure>(**this);
-    return std::unexpected(this->error());
-  }
-  operator std::expected<T, failure>() && {  // NOLINT(google-explicit-constructor)
-    if (*this) return std::expected<T, failure>(std::move(**this));
-    return std::unexpected(std::move(*this).error());
-  }
-#endif
-};
-
-/// The outcome of a task that returns nothing: whether it has failed, and why.
-template <>
-class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> {
- public:
-  using value_type = void;
-  using error_type = failure;
-
-  /// The outcome of a task that has not failed.
-  outcome() : outcome_base(std::in_place_index<0>) {}
-  /// That of one that has.
-  outcome(failure why) : outcome_base(std::move(why)) {}  // NOLINT(google-explicit-constructor)
-
-  /// Does nothing.
-  void operator*() const noexcept {}
-  /// Throws task_failed if the task has failed.
-  void value() const { require_value(); }
-  /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
-  template <class F>
-  outcome or_else(F&& f) const {
-    if (*this) return *this;
-    return std::invoke(std::forward<F>(f), error());
-  }
-
-#ifdef __cpp_lib_expected
-  operator std::expected<void, failure>() const {  // NOLINT(google-explicit-constructor)
-    if (*this) return {};
-    return std::unexpected(error());
-  }
-#endif
-};
-
-/// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
-template <class T>
-struct indexed_outcome {
-  std::uint64_t index{};       ///< the task's index in input order
-  parmap::outcome<T> outcome;  ///< its value or its failure
-  bool stored{};               ///< whether it was in the store already: see options::store
-
-  /// For structured bindings.
-  template <std::size_t I, class Self>
-    requires(I < 2 && std::same_as<std::remove_cvref_t<Self>, indexed_outcome>)
-  [[nodiscard]] friend constexpr auto&& get(Self&& it) noexcept {
-    if constexpr (I == 0) return std::forward<Self>(it).index;
-    else return std::forward<Self>(it).outcome;
-  }
-};
-
-}  // namespace parmap::inline PARMAP_ABI
-
-/// @cond doxygen does not find what is specialised here
-template <class T>
-struct std::tuple_size<parmap::indexed_outcome<T>> : std::integral_constant<std::size_t, 2> {};
-template <class T>
-struct std::tuple_element<0, parmap::indexed_outcome<T>> {
-  using type = std::uint64_t;
-};
-template <class T>
-struct std::tuple_element<1, parmap::indexed_outcome<T>> {
-  using type = parmap::outcome<T>;
-};
-/// @endcond
-
-// ==== parmap/summary.hpp
-// map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// One of the slowest tasks of a map; see options::times.
-struct task_time {
-  std::uint64_t index{};            ///< of the task
-  unsigned attempt{};               ///< its slowest attempt; the first is 1
-  std::chrono::nanoseconds took{};  ///< the time of that attempt
-  std::string inputs{};             ///< as failure::inputs
-};
-
-namespace detail {
-
-// What a map measures with options::times.
-struct map_times {
-  std::chrono::nanoseconds elapsed{};  // wall time
-  std::chrono::nanoseconds busy{};     // of all attempts together
-  unsigned workers{};                  // the most there were
-  std::vector<task_time> slowest{};    // the slowest first
-};
-
-}  // namespace detail
-
-/// What happened in a map. results::summary() makes it. A regular value type.
-///
-///     std::cerr << all.summary() << '\n';
-///
-///     10000 tasks in 2.0 s: 7000 ok, 3000 failed
-///       2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)
-///       task 12 (0.75, 1) timed out: ran longer than 5 s
-struct map_summary {
-  std::uint64_t tasks{};      ///< the number of tasks
-  std::uint64_t completed{};  ///< tasks that have a value
-  /// The wall time of the map. 0 if it was not measured: under threads and serial, of at most 1000 tasks without a
-  /// reporter and without options::times.
-  std::chrono::nanoseconds elapsed{};
-  std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
-  /// With options::times: the share of the workers' time in which they ran tasks, from 0 to 1. Under async the workers
-  /// are coroutines, and waiting counts as running.
-  std::optional<double> busy{};
-  /// With options::times: the five slowest tasks, failed ones included, the slowest first. A task counts with its
-  /// slowest attempt.
-  std::vector<task_time> slowest{};
-
-  /// The number of tasks that failed, those that were stopped included. O(1).
-  [[nodiscard]] std::uint64_t failed() const noexcept { return tasks - completed; }
-  /// The number of tasks whose failure is of this kind. O(causes).
-  [[nodiscard]] std::uint64_t count(failure_kind kind) const noexcept {
-    std::uint64_t all = 0;
-    for (const failure_cause& each : causes)
-      if (each.first.kind == kind) all += each.count;
-    return all;
-  }
-};
-
-/// "200 tasks in 2.0 s: 197 ok, 3 failed", and below that a line for each of the five most frequent causes; with
-/// options::times also "workers busy 93 % of the time" and "slowest: task 7 (0.5, 2) in 1.2 s, task 3 (0.1, 2) in 1.1
-/// s".
-[[nodiscard]] PARMAP_API std::string to_string(const map_summary& all);
-PARMAP_API std::ostream& operator<<(std::ostream& out, const map_summary& all);
-
-}  // namespace parmap::inline PARMAP_ABI
-
 // ==== parmap/results.hpp
-// results: what map returns, a slot for every task in input order, and the failures.
+// results: what map returns, a slot for every task in input order, and the failures. Half of the file is comments,
+// which are the reference of one class.
 
 namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
-
-// Which tasks of a map have outcomes of a store: those whose bits are clear.
-struct stored_tasks {
-  std::vector<std::uint64_t> others{};
-  std::uint64_t count{};
-};
-
-// What some maps know besides.
-struct map_notes {
-  stored_tasks stored{};
-  std::optional<map_times> times{};
-  input_columns inputs{};                // of the named axes
-  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
-};
 
 // Adds the cells of the value of task i to a row.
 using add_value = void(csv_text& row, const void* results, std::uint64_t i);
@@ -3547,30 +3902,30 @@ class results_base {
   }
   results_base(const results_base&) = delete;
   results_base& operator=(const results_base&) = delete;
-  ~results_base() = default;
+  PARMAP_API ~results_base();
 
-  /// The number of tasks, failed ones included. O(1).
+  /// The number of tasks, failed ones included, and with options::part those of all parts. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  /// Whether every task has a value. O(1).
+  /// Whether every task has a value; with options::part: every task of this part. O(1).
   [[nodiscard]] bool ok() const noexcept { return failures_.empty(); }
   /// The failures, sorted by index; empty if every task has a value. O(1). On a temporary it returns a copy.
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
   // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
-  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. On a rank of an
-  /// MPI job that did not gather the values: those that ran there. O(failures).
+  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. With
+  /// options::part: those of this part. On a rank of an MPI job that did not gather the values: those that ran there.
+  /// O(failures); of a part O(its tasks).
   ///
   ///     for (const auto& [first, last] : r.here())
   ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
-  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
-    failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
-    return all;
-  }
+  [[nodiscard]] PARMAP_API std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const;
+  /// The part of the tasks that these are the results of: see options::part. Part 0 of 1: all. O(1).
+  [[nodiscard]] parmap::part part() const noexcept { return whole() ? parmap::part() : notes_->part->which(); }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
-  /// options::times also how busy the workers were, and the slowest tasks. O(k log k) for k failures.
+  /// options::times also how busy the workers were, and the slowest tasks. Of a part: its tasks only. O(k log k) for k
+  /// failures.
   ///
   ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
   [[nodiscard]] PARMAP_API map_summary summary() const;
@@ -3579,7 +3934,9 @@ class results_base {
   [[nodiscard]] std::uint64_t stored() const noexcept { return notes_ == nullptr ? 0 : notes_->stored.count; }
   /// Whether task i is one of them; false if i >= size(). O(1).
   [[nodiscard]] bool is_stored(std::uint64_t i) const noexcept {
-    return stored() > 0 && i < size_ && (notes_->stored.others[i / 64] >> i % 64 & 1) == 0;
+    const std::uint64_t at = place_of(i);
+    return stored() > 0 && i < size_ && at != task_part::nowhere &&
+           (notes_->stored.others[at / 64] >> at % 64 & 1) == 0;
   }
 
   // Gives what a map has noted to what was made of its values.
@@ -3588,38 +3945,56 @@ class results_base {
     to.notes_ = std::move(notes_);
   }
   // Sets the tasks that stored() counts.
-  void note_stored(stored_tasks those) { notes().stored = std::move(those); }
+  PARMAP_API void note_stored(stored_tasks those);
+  // Sets the columns _seconds and _worker in write_csv.
+  PARMAP_API void note_measured(task_measures measured);
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
-  void note_times(map_times times) { notes().times = std::move(times); }
+  PARMAP_API void note_times(map_times times);
   // What note_times has set, moved.
-  [[nodiscard]] std::optional<map_times> take_times() noexcept {
-    return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
-  }
+  [[nodiscard]] PARMAP_API std::optional<map_times> take_times() noexcept;
   // Call before any value is read: there is no value here of more tasks than have failed. The failures so far are those
   // tasks; `failures` are those that have failed. Throws std::bad_alloc, and changes nothing then.
-  void note_absent(failure_list failures) {
-    std::optional<failure_list>& absent = notes().absent;
-    absent.emplace(std::move(failures_));
-    failures_ = std::move(failures);
-  }
+  PARMAP_API void note_absent(failure_list failures);
+  // Sets the failures again, which now know their inputs.
+  void note_described(failure_list same) noexcept { failures_ = std::move(same); }
+  // Call after note_stored and note_times: the tasks so far are those of a part of the map.
+  PARMAP_API void note_part(std::shared_ptr<const task_part> those);
   // Sets the columns of the named axes in write_csv.
-  void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
+  PARMAP_API void note_inputs(input_columns inputs);
 
  protected:
   void require_ok() const {
+    require_success();
+    require_whole();
+  }
+  void require_success() const {
     if (!ok()) throw_map_failed();
     require_here();
   }
-  // Every value that exists is here.
+  // Every value that exists is here, except those of other parts.
   void require_here() const {
+    if (notes_ != nullptr && notes_->absent && whole()) throw_elsewhere();
+  }
+  void require_whole() const {
     if (notes_ != nullptr && notes_->absent) throw_elsewhere();
   }
-  void require_value(std::uint64_t i) const {
-    if (i >= size_ || failed().contains(i)) throw_no_value(i);
+  // Returns the place of the value of task i. Throws if there is none.
+  [[nodiscard]] std::uint64_t require_value(std::uint64_t i) const {
+    const std::uint64_t at = place_of(i);
+    if (i >= size_ || at == task_part::nowhere || failed().contains(at)) throw_no_value(i);
+    return at;
   }
-  // The tasks that have no value here.
+  // Whether these are the results of all tasks.
+  [[nodiscard]] bool whole() const noexcept { return notes_ == nullptr || notes_->part == nullptr; }
+  // The number of places, one for each task: of all, or of a part. A place is the index of its task there.
+  [[nodiscard]] std::uint64_t room() const noexcept { return whole() ? size_ : notes_->part->size(); }
+  [[nodiscard]] std::uint64_t place_of(std::uint64_t i) const noexcept { return whole() ? i : notes_->part->place(i); }
+  [[nodiscard]] std::uint64_t index_at(std::uint64_t place) const noexcept {
+    return whole() ? place : notes_->part->index(place);
+  }
+  // The places that have no value here.
   [[nodiscard]] const failure_list& failed() const noexcept {
     return notes_ != nullptr && notes_->absent ? *notes_->absent : failures_;
   }
@@ -3629,10 +4004,8 @@ class results_base {
   [[nodiscard]] failure why_failed(std::uint64_t i) const { return failures_[failures_.count_below(i)]; }
 
  private:
-  [[nodiscard]] map_notes& notes() {
-    if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
-    return *notes_;
-  }
+  [[nodiscard]] map_notes& notes();
+  PARMAP_API void add_intervals_of_part(std::vector<std::pair<std::uint64_t, std::uint64_t>>& to) const;
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
   [[noreturn]] PARMAP_API void throw_elsewhere() const;
@@ -3676,24 +4049,19 @@ class [[nodiscard]] results : public detail::results_base {
   }
   ~results() { destroy_values(); }
 
-  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if i >= size(). O(log failures). On
-  /// a temporary it returns the value itself, moved.
-  const T& operator[](std::uint64_t i) const& {
-    require_value(i);
-    return values_.data()[i];
-  }
-  T operator[](std::uint64_t i) && {
-    require_value(i);
-    return std::move(values_.data()[i]);
-  }
-  /// The value of task i, or null if the task failed or i >= size(). O(log failures).
+  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if i >= size(), and std::logic_error
+  /// if it is in another part (options::part). O(log failures). On a temporary it returns the value itself, moved.
+  const T& operator[](std::uint64_t i) const& { return values_.data()[require_value(i)]; }
+  T operator[](std::uint64_t i) && { return std::move(values_.data()[require_value(i)]); }
+  /// The value of task i, or null if the task failed, if it is in another part, or if i >= size(). O(log failures).
   [[nodiscard]] const T* get_if(std::uint64_t i) const& noexcept {
-    return i < size() && !failed().contains(i) ? values_.data() + i : nullptr;
+    const std::uint64_t at = place_of(i);
+    return i < size() && at != detail::task_part::nowhere && !failed().contains(at) ? values_.data() + at : nullptr;
   }
   const T* get_if(std::uint64_t i) && = delete;  // keep the results in a variable first
 
-  /// All values. Throws map_failed, with every failure, if any task failed. O(size()). Copies the values; on a
-  /// temporary, and as std::move(r).value(), it moves them.
+  /// All values. Throws map_failed, with every failure, if any task failed, and std::logic_error if there are only
+  /// those of a part. O(size()). Copies the values; on a temporary, and as std::move(r).value(), it moves them.
   [[nodiscard]] std::vector<T> value() const& {
     constexpr bool copies = std::is_copy_constructible_v<T>;
     static_assert(copies, "parmap: value() copies, but this type cannot be copied; use std::move(r).value() or r[i]");
@@ -3710,7 +4078,8 @@ class [[nodiscard]] results : public detail::results_base {
       return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
     else return {};
   }
-  /// One value for each task; a failed task has `instead`. O(size()). Copies or moves like value().
+  /// One value for each task; a failed task has `instead`. Throws std::logic_error if there are only the values of a
+  /// part. O(size()). Copies or moves like value().
   [[nodiscard]] std::vector<T> value_or(const T& instead) const& {
     return value_or_else([&](const failure&) { return instead; });
   }
@@ -3730,22 +4099,25 @@ class [[nodiscard]] results : public detail::results_base {
     return fill(std::make_move_iterator(values_.data()), instead);
   }
 
-  /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It copies nothing;
-  /// these results must outlive it and must not be moved meanwhile. O(log failures), and a whole walk is O(size()).
+  /// A view of the values of all tasks that did not fail, or of those of a part, in input order: a sized forward range.
+  /// It copies nothing; these results must outlive it and must not be moved meanwhile. O(log failures), and a whole
+  /// walk is O(size()).
   [[nodiscard]] detail::values_view<T> values() const& {
     require_here();
-    return {values_.data(), failed(), size()};
+    return {values_.data(), failed(), room()};
   }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
-  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
-  /// results, and makes each item on access, with a copy of the value; O(log failures).
+  /// The outcome of every task, or of every task of a part, in input order: a sized random-access view of
+  /// indexed_outcome<T>. It refers to these results, and makes each item on access, with a copy of the value; O(log
+  /// failures).
   ///
   ///     for (const auto& [index, outcome] : r.outcomes())
   ///       if (outcome) use(index, *outcome);
   [[nodiscard]] auto outcomes() const& {
     require_here();
-    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
+    return std::views::iota(std::uint64_t{0}, room()) | std::views::transform([this](std::uint64_t at) {
+             const std::uint64_t i = index_at(at);
              return indexed_outcome<T>{i, outcome_of(i), is_stored(i)};
            });
   }
@@ -3753,11 +4125,12 @@ class [[nodiscard]] results : public detail::results_base {
   [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
     require_here();
     std::vector<indexed_outcome<T>> all;
-    all.reserve(size());
-    auto why = failed().begin();
-    for (std::uint64_t i = 0; i < size(); ++i) {
-      if (why != failed().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
-      else all.push_back({i, std::move(values_.data()[i]), is_stored(i)});
+    all.reserve(room());
+    auto why = failures().begin();
+    for (std::uint64_t at = 0; at < room(); ++at) {
+      const std::uint64_t i = index_at(at);
+      if (why != failures().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
+      else all.push_back({i, std::move(values_.data()[at]), is_stored(i)});
     }
     return all;
   }
@@ -3775,9 +4148,11 @@ class [[nodiscard]] results : public detail::results_base {
   /// Writes comma-separated values (RFC 4180): a line of names, and a line for each task, in input order. The columns:
   /// the inputs from named axes (parmap::axis), or else `_task`, the index; `value`, or `value_1`, `value_2`, ... for
   /// the members of a tuple, pair, array or struct; `_kind`, which is `ok` or the kind of the failure, `_message` and
-  /// `_attempts` of a failure. A failed task has no value: empty cells. Numbers have the digits that give the same
-  /// number again; enums are numbers; an input without operator<< is `?`. Throws std::runtime_error if `out` fails, and
-  /// what an operator<< throws. O(size()).
+  /// `_attempts` of a failure; of a map with options::store `_seconds` and `_worker`, the time of the task's last
+  /// attempt and the number of the worker that made it, also of tasks that an earlier run has stored; empty where they
+  /// are not known. A failed task has no value: empty cells. Numbers have the digits that give the same number again
+  /// (seconds have seven); enums are numbers; an input without operator<< is `?`. Throws std::runtime_error if `out`
+  /// fails, and what an operator<< throws. O(size()).
   ///
   ///     std::ofstream file("sweep.csv");
   ///     parmap::map(simulate, parmap::axis("mu", mus), parmap::axis("x0", x0s)).write_csv(file);
@@ -3790,8 +4165,8 @@ class [[nodiscard]] results : public detail::results_base {
     if constexpr (cells > 0)
       write_table(
           out, cells,
-          [](detail::csv_text& row, const void* self, std::uint64_t i) {
-            detail::add_cells(row, static_cast<const results*>(self)->values_.data()[i]);
+          [](detail::csv_text& row, const void* self, std::uint64_t at) {
+            detail::add_cells(row, static_cast<const results*>(self)->values_.data()[at]);
           },
           this);
   }
@@ -3804,7 +4179,7 @@ class [[nodiscard]] results : public detail::results_base {
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
-    require_here();
+    require_whole();
     std::vector<T> all;
     all.reserve(size());
     const auto copy_until = [&](std::uint64_t index) {
@@ -3852,15 +4227,19 @@ class [[nodiscard]] results<void> : public detail::results_base {
   results& operator=(const results&) = delete;
   ~results() = default;
 
-  /// Throws map_failed, with every failure, if any task failed. Otherwise does nothing.
-  void value() const { require_ok(); }
-  /// Throws task_failed if task i failed, std::out_of_range if i >= size(). Otherwise does nothing. O(log failures).
-  void operator[](std::uint64_t i) const { require_value(i); }
-  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<void>. It refers to these
-  /// results.
+  /// Throws map_failed, with every failure, if any task failed; of a part, if any of its tasks did. Otherwise does
+  /// nothing.
+  void value() const { require_success(); }
+  /// Throws task_failed if task i failed, std::out_of_range if i >= size(), and std::logic_error if it is in another
+  /// part. Otherwise does nothing. O(log failures).
+  void operator[](std::uint64_t i) const { static_cast<void>(require_value(i)); }
+  /// The outcome of every task, or of every task of a part, in input order: a sized random-access view of
+  /// indexed_outcome<void>. It refers to these results.
+  template <class Void = void>  // a template, so that only programs that call it compile it
   [[nodiscard]] auto outcomes() const& {
-    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
-             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>(),
+    return std::views::iota(std::uint64_t{0}, room()) | std::views::transform([this](std::uint64_t at) {
+             const std::uint64_t i = index_at(at);
+             return indexed_outcome<Void>{i, failed().contains(at) ? outcome<Void>(why_failed(i)) : outcome<Void>(),
                                           is_stored(i)};
            });
   }
@@ -3919,6 +4298,15 @@ results<void> run_into(const Engine& who, First first, const Tasks& tasks, const
 
 }  // namespace detail
 }  // namespace parmap::inline PARMAP_ABI
+#if PARMAP_LINUX
+
+// ==== parmap/detail/needs_64_bit_linux.hpp
+// Included first by what does not compile elsewhere: the first error is then a sentence, and the only one.
+
+#if !PARMAP_LINUX
+#error "parmap: this header needs Linux; on this system include <parmap/parmap.hpp>, and name parmap::threads or serial"
+#include "the-compiler-stops-here"
+#endif
 
 // ==== parmap/detail/processes/inputs_by_child.hpp
 // The inputs of tasks that ended their worker, written by a child process.
@@ -3941,6 +4329,7 @@ failure_list with_inputs_by_child([[maybe_unused]] const Tasks& tasks, failure_l
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/encoding/checksum.hpp
 // A 64-bit checksum over bytes in memory that a faulty task may overwrite.
@@ -4149,6 +4538,7 @@ constexpr interval without(interval all, interval taken) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/protocol_step.hpp
 // step: the named steps of the protocol between workers and supervisor, at which a test may kill or switch a process.
@@ -4340,6 +4730,541 @@ class arena_writer {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/standard_streams.hpp
+// The buffers of stdout, stderr, std::cout and std::clog: whether they hold anything, and flushing them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Flushes all four. Without this before a fork, both processes would write what is buffered.
+void flush_standard_streams() noexcept;
+
+// Flushes, after each task of a worker process, what the task has left in the buffers: a later task may end the
+// process.
+class task_output {
+ public:
+  // Make it before the forks. Finds out which buffers tasks can leave something in; stdout can always. Calls what
+  // flush() calls, so that it is bound in the workers; see bound_early.
+  task_output() noexcept
+      : own_buffers_(have_own_buffers() || ::__fpending(stdout) == ~std::size_t{0}),
+        elsewhere_(own_buffers_ || runtime_buffers()) {}
+  // Call after each task. Half a nanosecond if there is nothing.
+  void flush() const noexcept {
+    if (stdout_holds_some() || elsewhere_) flush_all(own_buffers_);
+  }
+
+ private:
+  [[nodiscard]] static bool stdout_holds_some() noexcept {
+#ifdef __GLIBC__
+    // __fpending without a call; text of wide characters is in another place.
+    if (stdout->_mode <= 0) return stdout->_IO_write_ptr != stdout->_IO_write_base;
+#endif
+    return ::__fpending(stdout) != 0;
+  }
+  PARMAP_API static bool have_own_buffers() noexcept;
+  PARMAP_API static bool runtime_buffers() noexcept;
+  PARMAP_API static void flush_all(bool own_buffers) noexcept;
+
+  bool own_buffers_;  // of std::cout, std::clog, or stderr
+  bool elsewhere_;    // those, or a language runtime's
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/worker_chunk.hpp
+// worker_chunk: the tasks of a worker's claim, and the steps of the protocol around each of them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class attempt_log;
+class stream_outlet;
+
+// Ends the worker, as the map was halted; recovery hands back its claim.
+[[noreturn]] PARMAP_API void leave_halted_map();
+
+// The tasks of one claim, in order. For each task: begin_task, write its value into its slot, end_task. An exception of
+// a task leaves the loop between the two calls; the worker handles it and then continues the loop.
+class worker_chunk {
+ public:
+  struct place {
+    std::byte* slots;     // of all tasks of the map
+    arena_writer arena;   // of this worker
+    worker_words& words;  // of this worker
+    const shared_word<"halt">& halt;
+    std::uint64_t from;  // the first task of the round
+    bool timed;
+    bool memory_limited;
+    const task_output& output;
+    stream_outlet* outlet{};  // of a stream: where outcomes go
+    attempt_log* log{};       // of an observed map: who is told of values
+  };
+
+  explicit worker_chunk(const place& where) noexcept
+      : place_(where),
+        has_to_prepare_(where.outlet != nullptr || where.log != nullptr || where.memory_limited),
+        usual_attempt_(where.log != nullptr ? 0 : 1) {}
+  worker_chunk(const worker_chunk&) = delete;
+  worker_chunk& operator=(const worker_chunk&) = delete;
+
+  // The first task that is not finished, and the end of the claim, as indices in the map.
+  [[nodiscard]] std::uint64_t next() const noexcept { return place_.from + at_; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
+  [[nodiscard]] void* slots() const noexcept { return place_.slots; }
+  [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
+  [[nodiscard]] stream_outlet& outlet() const noexcept { return *place_.outlet; }
+
+  // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
+  void begin_task() {
+    if (has_to_prepare_) prepare();
+    if (place_.halt.get() != 0) leave_halted_map();
+    place_.words.begin(at_, attempt_, place_.timed);
+  }
+  void begin_task(context& self) {
+    self.begin(next(), attempt_);
+    begin_task();
+  }
+  // Call when the task's slot is written.
+  void end_task() noexcept {
+    step("slot", moment::after);
+    if (attempt_ != usual_attempt_) note_value();
+    place_.words.end(at_++);
+    place_.output.flush();
+  }
+
+  // ---- of a pool, by the tasks, between two of them
+
+  [[nodiscard]] worker_words& words() const noexcept { return place_.words; }
+  // Each attempt from now on may take so many ns; 0: any time.
+  void allow(std::uint64_t ns) noexcept;
+
+  // ---- by the worker, between two runs of the loop
+
+  void open(interval claimed) noexcept {
+    at_ = claimed.b;
+    end_ = claimed.e;
+    attempt_ = unpack_position(place_.words.cur.get()).attempts + 1;
+  }
+  [[nodiscard]] bool empty() const noexcept { return at_ >= end_; }
+  [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
+  // The attempt has failed, and another one is left.
+  void try_again() noexcept {
+    ++attempt_;
+    place_.output.flush();
+  }
+  // As try_again, but the worker leaves.
+  void give_back() noexcept { place_.words.give_back(at_, attempt_); }
+  // Call when the task's failure is published.
+  void end_failed() noexcept {
+    place_.words.end(at_++);
+    attempt_ = 1;
+    place_.output.flush();
+  }
+
+ private:
+  // Both apart, so that the loop over the tasks of a usual map stays short, and users' programs do not compile them.
+  PARMAP_API void prepare() noexcept;
+  PARMAP_API void note_value() noexcept;
+
+  place place_;
+  bool has_to_prepare_;
+  unsigned usual_attempt_;  // after which there is nothing to note; 0: none
+  round_index at_{};
+  round_index end_{};
+  unsigned attempt_{1};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/results/exception_message.hpp
+// Describes the exception being handled in words: its type and its message.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// An exception of the language that a language_runtime serves. Its message becomes the failure's message unchanged.
+struct foreign_exception {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+};
+
+// The type's name as it is written in C++.
+[[nodiscard]] std::string type_name(const std::type_info& type);
+
+struct thrown {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+  bool verbatim{};  // put nothing in front of the message
+};
+
+// Call only inside a catch block. If what() throws, the message says so; that exception is dropped, as no one could
+// receive it.
+[[nodiscard]] thrown describe_current_exception();
+
+// The same, also if memory has run out: then without a message.
+[[nodiscard]] PARMAP_API thrown describe_or_give_up() noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/value_places.hpp
+// value_places: where the values of a map go: memory that its results own, or a range of the caller.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The operations on values that do not depend on their type.
+class value_places {
+ public:
+  value_places(const value_places&) = delete;
+  value_places& operator=(const value_places&) = delete;
+
+  // Destroys the value of task i, which must exist.
+  virtual void discard(std::uint64_t i) noexcept = 0;
+  // Where it is, an object of the result type; null if there is none.
+  [[nodiscard]] virtual const void* address(std::uint64_t i) const noexcept = 0;
+  // For a map that returns no results: destroys the values of tasks [0, ended), except those of `failures`. Allocates
+  // nothing.
+  void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
+
+  // The wall time of the map; 0: not measured.
+  void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
+  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
+
+ protected:
+  explicit value_places(bool trivial) noexcept : trivial_(trivial) {}
+  ~value_places() = default;
+
+ private:
+  bool trivial_;  // there is nothing to destroy
+  ticks elapsed_{};
+};
+
+// Every class of places has put(i, call), which constructs the value of task i from call(); several threads may put
+// values of different tasks at once. finish(failures, seed) returns the results, which own the values from then on.
+
+template <class T>
+class own_places final : public value_places {
+ public:
+  explicit own_places(std::uint64_t n) : value_places(std::is_trivially_destructible_v<T>), values_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t i, const Call& call) const {
+    ::new (static_cast<void*>(values_.data() + i)) T(call());
+  }
+  void discard(std::uint64_t i) noexcept override { std::destroy_at(values_.data() + i); }
+  [[nodiscard]] const void* address(std::uint64_t i) const noexcept override { return values_.data() + i; }
+  results<T> finish(failure_list failures, std::uint64_t seed) noexcept {
+    return {std::move(values_), std::move(failures), seed};
+  }
+
+ private:
+  result_memory<T> values_;
+};
+
+template <>
+class own_places<void> final : public value_places {
+ public:
+  explicit own_places(std::uint64_t n) : value_places(true), size_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t, const Call& call) const {
+    call();
+  }
+  void discard(std::uint64_t) noexcept override {}
+  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }
+  results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
+    return {size_, std::move(failures), seed};
+  }
+
+ private:
+  std::uint64_t size_;
+};
+
+// A range of the caller, which has an element for each task. The element of a failed task has an unspecified value.
+template <class First>
+class range_places final : public value_places {
+ public:
+  range_places(First first, std::uint64_t n) : value_places(true), first_(std::move(first)), size_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t i, const Call& call) {
+    first_[static_cast<std::iter_difference_t<First>>(i)] = call();
+  }
+  void discard(std::uint64_t) noexcept override {}
+  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }  // of any type
+  results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
+    return {size_, std::move(failures), seed};
+  }
+
+ private:
+  First first_;
+  std::uint64_t size_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/claim_blocks.hpp
+// Claims that end at given boundaries: claim_blocks, of equal size, for reductions; claim_batches, for pools.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Block k is the tasks [k * size, (k + 1) * size) of the map.
+struct claim_blocks {
+  round_index size{};  // 0: there are no blocks
+  bool always{};       // a claim never splits a block; else it may where that serves the balance
+
+  // The claim `chunk` of `all`, which lies at one of its ends, made larger until it ends at a boundary. `from`: the
+  // round's first task.
+  [[nodiscard]] constexpr interval widened(interval chunk, interval all, std::uint64_t from) const noexcept {
+    const auto behind = [&](round_index i) { return (from + i) % size; };  // how far behind a boundary
+    if (chunk.b == all.b) {
+      const std::uint64_t missing = behind(chunk.e) == 0 ? 0 : size - behind(chunk.e);
+      return {chunk.b, static_cast<round_index>(std::min<std::uint64_t>(chunk.e + missing, all.e))};
+    }
+    return {chunk.b - static_cast<round_index>(std::min<std::uint64_t>(behind(chunk.b), chunk.b - all.b)), chunk.e};
+  }
+};
+
+// The caller of a pool puts tasks together that are claimed together.
+class claim_batches {
+ public:
+  claim_batches(const claim_batches&) = delete;
+  claim_batches& operator=(const claim_batches&) = delete;
+
+  // The end of the batch that has this task, at least task + 1. In a worker, which is about to claim the task.
+  [[nodiscard]] virtual std::uint64_t end_of(std::uint64_t task) const noexcept = 0;
+
+ protected:
+  claim_batches() = default;
+  ~claim_batches() = default;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/processes/process_tasks.hpp
+// process_tasks: numbered tasks for the engine multi; how a worker runs them and stores their values, and how the
+// caller reads encoded values.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What a slot in shared memory holds.
+enum class slot_kind {
+  none,     // tasks return void
+  value,    // the value itself
+  encoded,  // an encoded_slot, which refers to its bytes or contains them
+  rings,    // there are no slots: values leave by rings
+};
+
+struct slot_shape {
+  slot_kind kind;
+  std::size_t bytes;  // of one slot; of all rings
+};
+
+template <class T>
+inline constexpr slot_shape slot_shape_of = {in_slot<T> ? slot_kind::value : slot_kind::encoded,
+                                             in_slot<T> ? sizeof(T) : sizeof(encoded_slot)};
+template <>
+inline constexpr slot_shape slot_shape_of<void> = {slot_kind::none, 0};
+
+class process_tasks {
+ public:
+  process_tasks(const process_tasks&) = delete;
+  process_tasks& operator=(const process_tasks&) = delete;
+
+  // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
+  // or not_encoded if its codec throws.
+  virtual void run(worker_chunk& chunk, context& self) const = 0;
+  // In a worker, before it waits because nothing is to be claimed.
+  virtual void before_wait() const noexcept {}
+  // In the caller, of a task whose worker has died: whether its value counts, although the worker did not say so.
+  [[nodiscard]] virtual bool has_value(std::uint64_t /*task*/) const noexcept { return false; }
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] slot_shape slots() const noexcept { return slots_; }
+  // The claims' boundaries.
+  [[nodiscard]] claim_blocks blocks() const noexcept { return blocks_; }
+  // Of a pool: the batches that claims keep to; else null.
+  [[nodiscard]] virtual const claim_batches* batches() const noexcept { return nullptr; }
+  [[nodiscard]] const task_output& output() const noexcept { return output_; }
+  // Who hears in the caller of their attempts; null: nobody.
+  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
+
+ protected:
+  process_tasks(std::uint64_t size, slot_shape slots, claim_blocks blocks = {},
+                attempt_observer* observer = nullptr) noexcept
+      : size_(size),
+        slots_(slots),
+        blocks_(blocks),
+        observer_(observer) {}
+  ~process_tasks() = default;
+
+ private:
+  std::uint64_t size_;
+  slot_shape slots_;
+  claim_blocks blocks_;
+  attempt_observer* observer_;
+  task_output output_;
+};
+
+// Thrown when a codec throws in a worker; describes that exception.
+struct not_encoded {
+  thrown what;
+};
+// Call in the catch block.
+[[noreturn]] PARMAP_API void throw_not_encoded();
+
+template <class Tasks>
+class process_tasks_of final : public process_tasks {
+ public:
+  using value = typename Tasks::result;
+
+  explicit process_tasks_of(const Tasks& tasks)
+      : process_tasks(tasks.size(), slot_shape_of<value>, {}, observer_of(tasks)),
+        tasks_(tasks) {}
+
+  void run(worker_chunk& chunk, context& self) const override {
+    tasks_.for_each(chunk.next(), chunk.end(), self, [&](std::uint64_t i, const auto& call) {
+      if constexpr (Tasks::takes_context) chunk.begin_task(self);
+      else chunk.begin_task();
+      put(chunk, i, call);
+      chunk.end_task();
+      return true;
+    });
+  }
+
+ private:
+  template <class Call>
+  static void put(worker_chunk& chunk, [[maybe_unused]] std::uint64_t i, const Call& call) {
+    if constexpr (std::is_void_v<value>) {
+      call();
+    } else if constexpr (in_slot<value>) {
+      ::new (static_cast<void*>(static_cast<value*>(chunk.slots()) + i)) value(call());
+    } else {
+      const value& made = call();
+      byte_writer bytes = chunk.arena().append();
+      try {
+        encoder(bytes).put(made);
+        if (const std::uint32_t attempts = chunk.attempt(); attempts > 1) bytes.write(&attempts, sizeof attempts);
+      } catch (...) {
+        throw_not_encoded();
+      }
+      const encoded_slot slot = chunk.arena().commit(bytes, i, chunk.attempt() > 1);
+      step("slot", moment::before);
+      static_cast<encoded_slot*>(chunk.slots())[i] = slot;
+    }
+  }
+
+  const Tasks& tasks_;
+};
+
+// Whether a value may be read while workers run. Specialise it for a type whose decoding may take long or run any code.
+template <class T>
+struct early_reading {
+  static bool of(const byte_reader&) noexcept { return true; }
+};
+
+// In the caller: decodes values.
+class value_reader {
+ public:
+  value_reader(const value_reader&) = delete;
+  value_reader& operator=(const value_reader&) = delete;
+
+  [[nodiscard]] virtual bool may_read_early(const byte_reader& bytes) const = 0;
+  // Puts the value of task i into its place. If it throws, there is no value.
+  virtual void read(std::uint64_t i, byte_reader bytes) = 0;
+
+  [[nodiscard]] value_places& places() const noexcept { return places_; }
+
+ protected:
+  explicit value_reader(value_places& places) noexcept : places_(places) {}
+  ~value_reader() = default;
+
+ private:
+  value_places& places_;
+};
+
+template <class T, class Places>
+class value_reader_of final : public value_reader {
+ public:
+  explicit value_reader_of(Places& places) noexcept : value_reader(places), values_(places) {}
+
+  [[nodiscard]] bool may_read_early(const byte_reader& bytes) const override { return early_reading<T>::of(bytes); }
+  void read(std::uint64_t i, byte_reader bytes) override {
+    decoder in(bytes);
+    values_.put(i, [&in] { return in.get<T>(); });
+    if (in.left() == 0) return;
+    values_.discard(i);
+    bytes.expect_end();
+  }
+
+ private:
+  Places& values_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/worker_assignment.hpp
+// worker_assignment: the parameters of a worker, as plain numbers that can be passed to another program.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Of a stream: what its workers need besides the ledger.
+struct stream_assignment {
+  std::uint64_t window{};
+  std::uint64_t heap{};     // bytes of each heap
+  std::uintptr_t memory{};  // the address of the rings' memory in the caller
+  pid_t origin{};           // the caller
+  int arrivals{-1};         // the descriptor that wakes the caller
+  int rings{-1};            // the descriptor of the rings' memory, if workers are programs of their own
+  bool measures{};          // take the time of each task
+};
+
+struct worker_assignment {
+  // Parameters of the map.
+  std::uint64_t tasks{};
+  std::uint64_t seed{};
+  std::uint64_t max_failures{};
+  std::optional<std::uint64_t> memory_limit{};
+  std::uint64_t most_tasks{};  // that one process may run; 0: any number
+  unsigned workers{};
+  unsigned retries{};
+  bool timed{};
+  bool postpones{};  // a failed attempt is not repeated at once
+  bool streams{};    // outcomes leave by rings
+  bool observed{};   // each attempt is told to an observer in the caller
+  int news{-1};      // the descriptor that wakes the supervisor
+  pid_t parent{};
+  stream_assignment stream{};
+  // Parameters of this worker.
+  unsigned number{};
+  std::uint64_t from{};   // the first task of the round
+  std::uint32_t round{};  // the number of its tasks
+};
+static_assert(std::is_trivially_copyable_v<worker_assignment>);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/multi_run.hpp
+// run_in_processes: one map on the engine multi; lays out the memory, has the supervisor run the rounds, and collects
+// results and failures.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct multi_results {
+  failure_list failures;
+  shared_memory slots;  // the values of all other tasks, if a slot holds the value itself
+};
+
+// Runs all tasks in forked workers. `reader` decodes the values if slots are encoded; else it is null. If this function
+// throws, no decoded value is left.
+[[nodiscard]] PARMAP_API multi_results run_in_processes(const process_tasks& tasks, value_reader* reader,
+                                                        const options& chosen);
+
+// Runs a worker that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the map's memory.
+// at_go(given) is called just before the first task. Throws std::system_error if the memory cannot be mapped.
+[[noreturn]] PARMAP_API void serve_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
+                                              void (*at_go)(void* given), void* given);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/processes/overwritten_memory.hpp
 // throw_overwritten: the error for words in shared memory that no worker can have written.
 
@@ -4369,22 +5294,45 @@ inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_d
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/linux/release_pages.hpp
+// release_pages on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The whole pages of shared memory.
+inline void release_pages(const std::byte* begin, std::size_t size) noexcept {
+  const auto from = reinterpret_cast<std::uintptr_t>(begin);
+  const std::size_t skipped = round_up_to_page(from) - from;
+  void* const first = const_cast<std::byte*>(begin) + skipped;
+  static_cast<void>(::madvise(first, round_down_to_page(size - skipped), MADV_REMOVE));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/release_pages.hpp
+// release_pages where no memory is shared.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline void release_pages(const std::byte* /*begin*/, std::size_t /*size*/) noexcept {}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
 // ==== parmap/detail/system/give_back.hpp
-// give_back: shared memory whose contents nobody needs any more goes back to the system.
+// give_back: memory whose contents nobody needs any more goes back to the system.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Less than this is kept for the next use: new pages cost time.
 inline constexpr std::size_t much_memory = std::size_t{16} << 20;
 
-// Much memory: its whole pages go back, in all processes that share them, and are zero when they are used again. No
-// effect for less, and where the system refuses it.
+// Much shared memory: its whole pages go back, in all processes that share them, and are zero when they are used again.
+// No effect for less, and where the system refuses it.
 inline void give_back(const std::byte* begin, std::size_t size) noexcept {
-  if (size < much_memory) return;
-  const auto from = reinterpret_cast<std::uintptr_t>(begin);
-  const std::size_t skipped = round_up_to_page(from) - from;
-  void* const first = const_cast<std::byte*>(begin) + skipped;
-  static_cast<void>(::madvise(first, round_down_to_page(size - skipped), MADV_REMOVE));
+  if (size >= much_memory) release_pages(begin, size);
 }
 
 // Writes a draft by write(to). If it throws, nothing of the draft stays.
@@ -4399,6 +5347,7 @@ void write_or_give_back(Writer& to, const Write& write) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/ring_heap.hpp
 // ring_heap: the blocks of memory in which the writer of a ring puts values that do not fit into a cell.
@@ -4845,240 +5794,7 @@ class ring_reader {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/futex.hpp
-// futex_wait and futex_wake: wait on a word of memory with a time limit, which std::atomic::wait does not have.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-using futex_word = std::atomic<std::uint32_t>;
-static_assert(sizeof(futex_word) == 4 && futex_word::is_always_lock_free);
-
-inline constexpr std::chrono::nanoseconds no_limit = std::chrono::nanoseconds::max();
-
-enum class futex_scope : int { process = FUTEX_PRIVATE_FLAG, shared = 0 };
-
-// Sleeps while `word` holds `seen`, at most for `limit`. May return early without a reason: the caller checks again, so
-// errors can be ignored.
-inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit,
-                       futex_scope scope = futex_scope::process) noexcept {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
-  const timespec span{seconds.count(), (limit - seconds).count()};
-  ::syscall(SYS_futex, &word, FUTEX_WAIT | static_cast<int>(scope), seen, limit == no_limit ? nullptr : &span, nullptr,
-            0);
-}
-
-inline void futex_wake(const futex_word& word, int sleepers, futex_scope scope = futex_scope::process) noexcept {
-  ::syscall(SYS_futex, &word, FUTEX_WAKE | static_cast<int>(scope), sleepers, nullptr, nullptr, 0);
-}
-
-// The pause instruction for a spinning wait.
-inline void spin_pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
 #endif
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/worker_bell.hpp
-// worker_bell: wakes workers that wait because nothing could be claimed.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A count of rings in shared memory. A worker looks at it under the lock, when it finds nothing to claim, and then
-// waits until it has changed: so it misses no ring after that look.
-class worker_bell {
- public:
-  [[nodiscard]] std::uint32_t get() const noexcept {
-    step("bell", moment::before);
-    return rings_.load(std::memory_order_acquire);
-  }
-  // Call after what the workers are to see.
-  void ring() noexcept {
-    step("bell", moment::before);
-    rings_.fetch_add(1, std::memory_order_acq_rel);
-    step("bell", moment::after);
-    futex_wake(rings_, std::numeric_limits<int>::max(), futex_scope::shared);
-  }
-  // A task may have written over the bell, so nobody waits for ever.
-  static constexpr std::chrono::milliseconds patience{2000};
-
-  // Returns after a ring since the bell showed `seen`, or earlier.
-  void wait(std::uint32_t seen, std::chrono::milliseconds at_most = patience) const noexcept {
-    step("wait", moment::before);
-    futex_wait(rings_, seen, at_most, futex_scope::shared);
-  }
-
- private:
-  futex_word rings_{0};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/file_descriptor.hpp
-// file_descriptor: owns a file descriptor.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class file_descriptor {
- public:
-  file_descriptor() = default;
-  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
-  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  file_descriptor& operator=(file_descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~file_descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  // Gives it up without closing it.
-  void release() noexcept { fd_ = -1; }
-
- private:
-  int fd_{-1};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/event_counter.hpp
-// event_counter: an eventfd, by which any process that has inherited it wakes one that sleeps in poll.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class event_counter {
- public:
-  // Throws std::system_error if there is no descriptor left.
-  event_counter() : file_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (file_.get() < 0) throw std::system_error(errno, std::generic_category(), "parmap: cannot make an eventfd");
-  }
-
-  // Readable for poll until clear() is called.
-  [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
-  // Whether it is readable now.
-  static bool wake(int descriptor) noexcept {
-    const std::uint64_t one = 1;
-    return ::write(descriptor, &one, sizeof one) == sizeof one || errno == EAGAIN;
-  }
-  void clear() const noexcept {
-    std::uint64_t count = 0;
-    static_cast<void>(::read(file_.get(), &count, sizeof count) < 0);
-  }
-
- private:
-  file_descriptor file_;
-};
-
-// How a worker wakes by an event_counter, although a task may have closed its descriptor, and may have another file
-// there.
-class event_sender {
- public:
-  // Before the first task. `descriptor`: -1: nobody is to be woken.
-  explicit event_sender(int descriptor) noexcept : descriptor_(descriptor) {
-    if (descriptor >= 0) file_ = look();
-  }
-  // False if nobody can be woken.
-  [[nodiscard]] bool wake() const noexcept {
-    if (descriptor_ < 0) return true;
-    return look() == file_ && event_counter::wake(descriptor_);
-  }
-
- private:
-  struct identity {
-    dev_t device{};
-    ino_t number{};
-    bool is_open{};
-
-    friend bool operator==(const identity&, const identity&) = default;
-  };
-  [[nodiscard]] identity look() const noexcept {
-    struct stat about{};
-    if (::fstat(descriptor_, &about) != 0) return {};
-    return {about.st_dev, about.st_ino, true};
-  }
-
-  int descriptor_;
-  identity file_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/attempt_log.hpp
-// attempt_log: how a worker of an observed map tells the supervisor which tasks have ended with a value, and when.
-// (Failures go by their records.) A log is a ring in shared memory, see outcome_ring.hpp; its cells hold times.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Where the logs lie: one for each worker, from a page's begin on.
-class attempt_log_layout {
- public:
-  // A worker that has this many tasks unread waits. A power of two.
-  static constexpr std::uint64_t capacity = 1 << 12;
-
-  static std::size_t bytes(unsigned workers) noexcept { return workers * bytes_each(); }
-  // Constructs the words in zeroed memory.
-  static void prepare(std::byte* memory, unsigned workers) {
-    for (unsigned w = 0; w < workers; ++w) ::new (static_cast<void*>(memory + w * bytes_each())) ring_words;
-  }
-  [[nodiscard]] static ring_place place(std::byte* memory, unsigned w) noexcept {
-    const std::size_t begin = w * bytes_each();
-    return {memory, begin, begin + words_bytes(), capacity, 0, 0, {.untold = capacity / 4}};
-  }
-
- private:
-  static std::size_t words_bytes() noexcept { return round_up_to_page(sizeof(ring_words)); }
-  static std::size_t bytes_each() noexcept { return words_bytes() + capacity * sizeof(ring_cell); }
-};
-
-// The worker's end.
-class attempt_log {
- public:
-  // `news`: the descriptor that wakes the supervisor; none if it looks from time to time.
-  attempt_log(const ring_place& at, worker_words& mine, const worker_bell& bell, const shared_word<"halt">& halt,
-              int news)
-      : ring_(at),
-        mine_(mine),
-        bell_(bell),
-        halt_(halt),
-        news_(news) {}
-
-  // Call before a task begins. So there is room when it ends.
-  void wait_for_room() noexcept {
-    if (!ring_.has_room()) sleep_until_read();
-  }
-  // The attempt that runs has ended, and the task has its value. Call before anybody else hears of that.
-  void tell(std::uint64_t task, unsigned attempt) noexcept {
-    const std::uint64_t began = mine_.started.get();
-    static_cast<void>(ring_.send_short(task, ring_cell::describe(ring_cell::value, attempt), monotonic_ns() - began,
-                                       {began, 0}, sizeof began));  // there is room
-    if (++told_ % (attempt_log_layout::capacity / 2) == 0) wake_supervisor();
-  }
-
- private:
-  // If it cannot be woken, it looks soon: see attempt_watch::glance.
-  void wake_supervisor() const noexcept { static_cast<void>(news_.wake()); }
-  void sleep_until_read() noexcept {
-    while (!ring_.has_room() && halt_.get() == 0) {
-      const std::uint32_t seen = bell_.get();
-      mine_.waiting.set(1);
-      std::atomic_thread_fence(std::memory_order_seq_cst);  // one of the two sees the other's store
-      wake_supervisor();
-      if (!ring_.has_room() && halt_.get() == 0) bell_.wait(seen);
-      mine_.waiting.set(0);
-    }
-  }
-
-  ring_writer ring_;
-  worker_words& mine_;
-  const worker_bell& bell_;
-  const shared_word<"halt">& halt_;
-  event_sender news_;
-  std::uint64_t told_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/valgrind.hpp
 // under_valgrind: whether valgrind runs this program, which needs memory and threads to be handled with care.
@@ -5089,6 +5805,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[nodiscard]] bool under_valgrind() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/stream_layout.hpp
 // stream_layout: the memory that the processes of one stream share besides the ledger: rings, the words between caller
@@ -5206,6 +5923,291 @@ class stream_layout {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/futex_word.hpp
+// futex_word: a word of memory on which threads wait, by futex.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+using futex_word = std::atomic<std::uint32_t>;
+static_assert(sizeof(futex_word) == 4 && futex_word::is_always_lock_free);
+
+inline constexpr std::chrono::nanoseconds no_limit = std::chrono::nanoseconds::max();
+
+// The pause instruction for a spinning wait.
+inline void spin_pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/futex_calls.hpp
+// futex_wait and futex_wake by the system call, which costs nothing where nobody sleeps, and also works between
+// processes.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+enum class futex_scope : int { process = FUTEX_PRIVATE_FLAG, shared = 0 };
+
+inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit,
+                       futex_scope scope = futex_scope::process) noexcept {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+  const timespec span{seconds.count(), (limit - seconds).count()};
+  ::syscall(SYS_futex, &word, FUTEX_WAIT | static_cast<int>(scope), seen, limit == no_limit ? nullptr : &span, nullptr,
+            0);
+}
+
+inline void futex_wake(const futex_word& word, int sleepers, futex_scope scope = futex_scope::process) noexcept {
+  ::syscall(SYS_futex, &word, FUTEX_WAKE | static_cast<int>(scope), sleepers, nullptr, nullptr, 0);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/parking_lot.hpp
+// parking_lot: threads that sleep until a word of memory has changed, by a mutex and a condition variable for each of a
+// few groups of words.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whoever changes a word calls unpark() afterwards. A thread looks at the word while it holds the mutex of the word's
+// group, and unpark() takes this mutex: so either the thread sees the change, or it sleeps already, and is woken.
+class parking_lot {
+ public:
+  using word = std::atomic<std::uint32_t>;
+
+  // A process that was forked has its own: a thread of its parent may have held a mutex at the fork.
+  PARMAP_API static parking_lot& of_this_process();
+
+  // Returns once `at` does not hold `seen` any more, after `limit`, or earlier without a reason.
+  PARMAP_API void park(const word& at, std::uint32_t seen, std::chrono::nanoseconds limit) noexcept;
+  // Wakes all that sleep on `at`, and those on other words of its group, which look and may go back to sleep.
+  PARMAP_API void unpark(const word& at) noexcept;
+
+  // Of no process yet.
+  explicit parking_lot(std::uint64_t generation) noexcept : generation_(generation) {}
+
+ private:
+  struct alignas(64) group {
+    std::mutex mutex;
+    std::condition_variable changed;
+  };
+
+  [[nodiscard]] group& group_of(const word& at) noexcept;
+
+  std::uint64_t generation_;  // of processes
+  std::array<group, 64> groups_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/portable/futex_calls.hpp
+// futex_wait and futex_wake in a process, by the standard library alone.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit) noexcept {
+  parking_lot::of_this_process().park(word, seen, limit);
+}
+inline void futex_wake(const futex_word& word, int /*sleepers*/) noexcept {
+  parking_lot::of_this_process().unpark(word);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/futex.hpp
+// futex_wait and futex_wake: wait on a word of memory with a time limit, which std::atomic::wait does not have.
+
+// futex_wait(word, seen, limit) sleeps while `word` holds `seen`, at most for `limit`. It may return early without a
+// reason: the caller checks again, so errors can be ignored.
+// futex_wake(word, sleepers) wakes so many of those that sleep on it, or more.
+#if PARMAP_LINUX
+
+// ==== parmap/detail/processes/worker_bell.hpp
+// worker_bell: wakes workers that wait because nothing could be claimed.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A count of rings in shared memory. A worker looks at it under the lock, when it finds nothing to claim, and then
+// waits until it has changed: so it misses no ring after that look.
+class worker_bell {
+ public:
+  [[nodiscard]] std::uint32_t get() const noexcept {
+    step("bell", moment::before);
+    return rings_.load(std::memory_order_acquire);
+  }
+  // Call after what the workers are to see.
+  void ring() noexcept {
+    step("bell", moment::before);
+    rings_.fetch_add(1, std::memory_order_acq_rel);
+    step("bell", moment::after);
+    futex_wake(rings_, std::numeric_limits<int>::max(), futex_scope::shared);
+  }
+  // A task may have written over the bell, so nobody waits for ever.
+  static constexpr std::chrono::milliseconds patience{2000};
+
+  // Returns after a ring since the bell showed `seen`, or earlier.
+  void wait(std::uint32_t seen, std::chrono::milliseconds at_most = patience) const noexcept {
+    step("wait", moment::before);
+    futex_wait(rings_, seen, at_most, futex_scope::shared);
+  }
+
+ private:
+  futex_word rings_{0};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/file_descriptor.hpp
+// file_descriptor: owns a file descriptor.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class file_descriptor {
+ public:
+  file_descriptor() = default;
+  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
+  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  file_descriptor& operator=(file_descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~file_descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  // Gives it up without closing it.
+  void release() noexcept { fd_ = -1; }
+
+ private:
+  int fd_{-1};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/event_counter.hpp
+// event_counter: an eventfd, by which any process that has inherited it wakes one that sleeps in poll.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class event_counter {
+ public:
+  // Throws std::system_error if there is no descriptor left.
+  event_counter() : file_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (file_.get() < 0) throw std::system_error(errno, std::generic_category(), "parmap: cannot make an eventfd");
+  }
+
+  // Readable for poll until clear() is called.
+  [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
+  // What wake() takes.
+  [[nodiscard]] int waker() const noexcept { return descriptor(); }
+  // Whether it is readable now.
+  static bool wake(int descriptor) noexcept {
+    const std::uint64_t one = 1;
+    return ::write(descriptor, &one, sizeof one) == sizeof one || errno == EAGAIN;
+  }
+  void clear() const noexcept {
+    std::uint64_t count = 0;
+    static_cast<void>(::read(file_.get(), &count, sizeof count) < 0);
+  }
+
+ private:
+  file_descriptor file_;
+};
+
+// How a worker wakes by an event_counter, although a task may have closed its descriptor, and may have another file
+// there.
+class event_sender {
+ public:
+  // Before the first task. `descriptor`: -1: nobody is to be woken.
+  explicit event_sender(int descriptor) noexcept : descriptor_(descriptor) {
+    if (descriptor >= 0) file_ = look();
+  }
+  // False if nobody can be woken.
+  [[nodiscard]] bool wake() const noexcept {
+    if (descriptor_ < 0) return true;
+    return look() == file_ && event_counter::wake(descriptor_);
+  }
+
+ private:
+  struct identity {
+    dev_t device{};
+    ino_t number{};
+    bool is_open{};
+
+    friend bool operator==(const identity&, const identity&) = default;
+  };
+  [[nodiscard]] identity look() const noexcept {
+    struct stat about{};
+    if (::fstat(descriptor_, &about) != 0) return {};
+    return {about.st_dev, about.st_ino, true};
+  }
+
+  int descriptor_;
+  identity file_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_MACOS
+
+// ==== parmap/detail/system/macos/event_counter.hpp
+// event_counter on macOS: a pipe.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class event_counter {
+ public:
+  // Throws std::system_error if there is no descriptor left.
+  event_counter() {
+    std::array<int, 2> ends{};
+    if (::pipe(ends.data()) != 0) throw std::system_error(errno, std::generic_category(), "parmap: cannot make a pipe");
+    reading_ = file_descriptor(ends[0]);
+    writing_ = file_descriptor(ends[1]);
+    for (const int end : ends) {
+      static_cast<void>(::fcntl(end, F_SETFD, FD_CLOEXEC));
+      static_cast<void>(::fcntl(end, F_SETFL, O_NONBLOCK));
+    }
+  }
+
+  // Readable for poll until clear() is called.
+  [[nodiscard]] int descriptor() const noexcept { return reading_.get(); }
+  // What wake() takes.
+  [[nodiscard]] int waker() const noexcept { return writing_.get(); }
+  // Whether it is readable now.
+  static bool wake(int waker) noexcept {
+    const char one = 1;
+    return ::write(waker, &one, sizeof one) == sizeof one || errno == EAGAIN;
+  }
+  void clear() const noexcept {
+    std::array<char, 64> read{};
+    while (::read(reading_.get(), read.data(), read.size()) > 0) {
+    }
+  }
+
+ private:
+  file_descriptor reading_;
+  file_descriptor writing_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/event_counter.hpp
+// event_counter: wakes a thread that sleeps in poll.
+#endif
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/stream_outlet.hpp
 // stream_outlet: how a worker of a stream sends the values of its tasks to the caller.
@@ -5313,549 +6315,6 @@ class stream_outlet {
   bool is_mute_{};
   ticks begun_{};
 };
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/standard_streams.hpp
-// The buffers of stdout, stderr, std::cout and std::clog: whether they hold anything, and flushing them.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Flushes all four. Without this before a fork, both processes would write what is buffered.
-void flush_standard_streams() noexcept;
-
-// Flushes, after each task of a worker process, what the task has left in the buffers: a later task may end the
-// process.
-class task_output {
- public:
-  // Make it before the forks. Finds out which buffers tasks can leave something in; stdout can always. Calls what
-  // flush() calls, so that it is bound in the workers; see bound_early.
-  task_output() noexcept
-      : own_buffers_(have_own_buffers() || ::__fpending(stdout) == ~std::size_t{0}),
-        elsewhere_(own_buffers_ || runtime_buffers()) {}
-  // Call after each task. Half a nanosecond if there is nothing.
-  void flush() const noexcept {
-    if (stdout_holds_some() || elsewhere_) flush_all(own_buffers_);
-  }
-
- private:
-  [[nodiscard]] static bool stdout_holds_some() noexcept {
-#ifdef __GLIBC__
-    // __fpending without a call; text of wide characters is in another place.
-    if (stdout->_mode <= 0) return stdout->_IO_write_ptr != stdout->_IO_write_base;
-#endif
-    return ::__fpending(stdout) != 0;
-  }
-  PARMAP_API static bool have_own_buffers() noexcept;
-  PARMAP_API static bool runtime_buffers() noexcept;
-  PARMAP_API static void flush_all(bool own_buffers) noexcept;
-
-  bool own_buffers_;  // of std::cout, std::clog, or stderr
-  bool elsewhere_;    // those, or a language runtime's
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/worker_chunk.hpp
-// worker_chunk: the tasks of a worker's claim, and the steps of the protocol around each of them.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Ends the worker, as the map was halted; recovery hands back its claim.
-[[noreturn]] PARMAP_API void leave_halted_map();
-
-// The tasks of one claim, in order. For each task: begin_task, write its value into its slot, end_task. An exception of
-// a task leaves the loop between the two calls; the worker handles it and then continues the loop.
-class worker_chunk {
- public:
-  struct place {
-    std::byte* slots;     // of all tasks of the map
-    arena_writer arena;   // of this worker
-    worker_words& words;  // of this worker
-    const shared_word<"halt">& halt;
-    std::uint64_t from;  // the first task of the round
-    bool timed;
-    bool memory_limited;
-    const task_output& output;
-    stream_outlet* outlet{};  // of a stream: where outcomes go
-    attempt_log* log{};       // of an observed map: who is told of values
-  };
-
-  explicit worker_chunk(const place& where) noexcept
-      : place_(where),
-        has_to_prepare_(where.log != nullptr || where.memory_limited),
-        usual_attempt_(where.log != nullptr ? 0 : 1) {}
-  worker_chunk(const worker_chunk&) = delete;
-  worker_chunk& operator=(const worker_chunk&) = delete;
-
-  // The first task that is not finished, and the end of the claim, as indices in the map.
-  [[nodiscard]] std::uint64_t next() const noexcept { return place_.from + at_; }
-  [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
-  [[nodiscard]] void* slots() const noexcept { return place_.slots; }
-  [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
-  [[nodiscard]] stream_outlet& outlet() const noexcept { return *place_.outlet; }
-
-  // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
-  void begin_task() {
-    if (place_.outlet != nullptr) place_.outlet->wait_for_room();  // which a halt ends
-    if (has_to_prepare_) prepare();
-    if (place_.halt.get() != 0) leave_halted_map();
-    place_.words.begin(at_, attempt_, place_.timed);
-  }
-  void begin_task(context& self) {
-    self.begin(next(), attempt_);
-    begin_task();
-  }
-  // Call when the task's slot is written.
-  void end_task() noexcept {
-    step("slot", moment::after);
-    if (attempt_ != usual_attempt_) note_value();
-    place_.words.end(at_++);
-    place_.output.flush();
-  }
-
-  // ---- of a pool, by the tasks, between two of them
-
-  [[nodiscard]] worker_words& words() const noexcept { return place_.words; }
-  // Each attempt from now on may take so many ns; 0: any time.
-  void allow(std::uint64_t ns) noexcept {
-    place_.words.allowed.set(ns);
-    place_.timed = ns != 0;
-    if (place_.timed) place_.outlet->tell_of_limit();
-    else if (place_.words.started.get() != 0) place_.words.started.set(0);  // it is not that of what runs now
-  }
-
-  // ---- by the worker, between two runs of the loop
-
-  void open(interval claimed) noexcept {
-    at_ = claimed.b;
-    end_ = claimed.e;
-    attempt_ = unpack_position(place_.words.cur.get()).attempts + 1;
-  }
-  [[nodiscard]] bool empty() const noexcept { return at_ >= end_; }
-  [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
-  // The attempt has failed, and another one is left.
-  void try_again() noexcept {
-    ++attempt_;
-    place_.output.flush();
-  }
-  // As try_again, but the worker leaves.
-  void give_back() noexcept { place_.words.give_back(at_, attempt_); }
-  // Call when the task's failure is published.
-  void end_failed() noexcept {
-    place_.words.end(at_++);
-    attempt_ = 1;
-    place_.output.flush();
-  }
-
- private:
-  // Both apart, so that the loop over the tasks of a usual map stays short.
-  [[gnu::noinline]] void prepare() noexcept {
-    if (place_.log != nullptr) place_.log->wait_for_room();  // which a halt ends
-    // Clears the note of a refused allocation that an earlier attempt survived.
-    if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
-  }
-  [[gnu::noinline]] void note_value() noexcept {
-    if (place_.log != nullptr) place_.log->tell(next(), attempt_);
-    attempt_ = 1;
-  }
-
-  place place_;
-  bool has_to_prepare_;
-  unsigned usual_attempt_;  // after which there is nothing to note; 0: none
-  round_index at_{};
-  round_index end_{};
-  unsigned attempt_{1};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/exception_message.hpp
-// Describes the exception being handled in words: its type and its message.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// An exception of the language that a language_runtime serves. Its message becomes the failure's message unchanged.
-struct foreign_exception {
-  failure_kind kind{failure_kind::threw};
-  std::string message{};
-};
-
-// The type's name as it is written in C++.
-[[nodiscard]] std::string type_name(const std::type_info& type);
-
-struct thrown {
-  failure_kind kind{failure_kind::threw};
-  std::string message{};
-  bool verbatim{};  // put nothing in front of the message
-};
-
-// Call only inside a catch block. If what() throws, the message says so; that exception is dropped, as no one could
-// receive it.
-[[nodiscard]] thrown describe_current_exception();
-
-// The same, also if memory has run out: then without a message.
-[[nodiscard]] PARMAP_API thrown describe_or_give_up() noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/value_places.hpp
-// value_places: where the values of a map go: memory that its results own, or a range of the caller.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The operations on values that do not depend on their type.
-class value_places {
- public:
-  value_places(const value_places&) = delete;
-  value_places& operator=(const value_places&) = delete;
-
-  // Destroys the value of task i, which must exist.
-  virtual void discard(std::uint64_t i) noexcept = 0;
-  // Where it is, an object of the result type; null if there is none.
-  [[nodiscard]] virtual const void* address(std::uint64_t i) const noexcept = 0;
-  // For a map that returns no results: destroys the values of tasks [0, ended), except those of `failures`. Allocates
-  // nothing.
-  void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
-
-  // The wall time of the map; 0: not measured.
-  void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
-  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
-
- protected:
-  explicit value_places(bool trivial) noexcept : trivial_(trivial) {}
-  ~value_places() = default;
-
- private:
-  bool trivial_;  // there is nothing to destroy
-  ticks elapsed_{};
-};
-
-// Every class of places has put(i, call), which constructs the value of task i from call(); several threads may put
-// values of different tasks at once. finish(failures, seed) returns the results, which own the values from then on.
-
-template <class T>
-class own_places final : public value_places {
- public:
-  explicit own_places(std::uint64_t n) : value_places(std::is_trivially_destructible_v<T>), values_(n) {}
-
-  template <class Call>
-  void put(std::uint64_t i, const Call& call) const {
-    ::new (static_cast<void*>(values_.data() + i)) T(call());
-  }
-  void discard(std::uint64_t i) noexcept override { std::destroy_at(values_.data() + i); }
-  [[nodiscard]] const void* address(std::uint64_t i) const noexcept override { return values_.data() + i; }
-  results<T> finish(failure_list failures, std::uint64_t seed) noexcept {
-    return {std::move(values_), std::move(failures), seed};
-  }
-
- private:
-  result_memory<T> values_;
-};
-
-template <>
-class own_places<void> final : public value_places {
- public:
-  explicit own_places(std::uint64_t n) : value_places(true), size_(n) {}
-
-  template <class Call>
-  void put(std::uint64_t, const Call& call) const {
-    call();
-  }
-  void discard(std::uint64_t) noexcept override {}
-  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }
-  results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
-    return {size_, std::move(failures), seed};
-  }
-
- private:
-  std::uint64_t size_;
-};
-
-// A range of the caller, which has an element for each task. The element of a failed task has an unspecified value.
-template <class First>
-class range_places final : public value_places {
- public:
-  range_places(First first, std::uint64_t n) : value_places(true), first_(std::move(first)), size_(n) {}
-
-  template <class Call>
-  void put(std::uint64_t i, const Call& call) {
-    first_[static_cast<std::iter_difference_t<First>>(i)] = call();
-  }
-  void discard(std::uint64_t) noexcept override {}
-  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }  // of any type
-  results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
-    return {size_, std::move(failures), seed};
-  }
-
- private:
-  First first_;
-  std::uint64_t size_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/claim_blocks.hpp
-// Claims that end at given boundaries: claim_blocks, of equal size, for reductions; claim_batches, for pools.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Block k is the tasks [k * size, (k + 1) * size) of the map.
-struct claim_blocks {
-  round_index size{};  // 0: there are no blocks
-  bool always{};       // a claim never splits a block; else it may where that serves the balance
-
-  // The claim `chunk` of `all`, which lies at one of its ends, made larger until it ends at a boundary. `from`: the
-  // round's first task.
-  [[nodiscard]] constexpr interval widened(interval chunk, interval all, std::uint64_t from) const noexcept {
-    const auto behind = [&](round_index i) { return (from + i) % size; };  // how far behind a boundary
-    if (chunk.b == all.b) {
-      const std::uint64_t missing = behind(chunk.e) == 0 ? 0 : size - behind(chunk.e);
-      return {chunk.b, static_cast<round_index>(std::min<std::uint64_t>(chunk.e + missing, all.e))};
-    }
-    return {chunk.b - static_cast<round_index>(std::min<std::uint64_t>(behind(chunk.b), chunk.b - all.b)), chunk.e};
-  }
-};
-
-// The caller of a pool puts tasks together that are claimed together.
-class claim_batches {
- public:
-  claim_batches(const claim_batches&) = delete;
-  claim_batches& operator=(const claim_batches&) = delete;
-
-  // The end of the batch that has this task, at least task + 1. In a worker, which is about to claim the task.
-  [[nodiscard]] virtual std::uint64_t end_of(std::uint64_t task) const noexcept = 0;
-
- protected:
-  claim_batches() = default;
-  ~claim_batches() = default;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/process_tasks.hpp
-// process_tasks: numbered tasks for the engine multi; how a worker runs them and stores their values, and how the
-// caller reads encoded values.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What a slot in shared memory holds.
-enum class slot_kind {
-  none,     // tasks return void
-  value,    // the value itself
-  encoded,  // an encoded_slot, which refers to its bytes or contains them
-  rings,    // there are no slots: values leave by rings
-};
-
-struct slot_shape {
-  slot_kind kind;
-  std::size_t bytes;  // of one slot; of all rings
-};
-
-template <class T>
-inline constexpr slot_shape slot_shape_of = {in_slot<T> ? slot_kind::value : slot_kind::encoded,
-                                             in_slot<T> ? sizeof(T) : sizeof(encoded_slot)};
-template <>
-inline constexpr slot_shape slot_shape_of<void> = {slot_kind::none, 0};
-
-class process_tasks {
- public:
-  process_tasks(const process_tasks&) = delete;
-  process_tasks& operator=(const process_tasks&) = delete;
-
-  // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
-  // or not_encoded if its codec throws.
-  virtual void run(worker_chunk& chunk, context& self) const = 0;
-  // In a worker, before it waits because nothing is to be claimed.
-  virtual void before_wait() const noexcept {}
-  // In the caller, of a task whose worker has died: whether its value counts, although the worker did not say so.
-  [[nodiscard]] virtual bool has_value(std::uint64_t /*task*/) const noexcept { return false; }
-
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  [[nodiscard]] slot_shape slots() const noexcept { return slots_; }
-  // The claims' boundaries.
-  [[nodiscard]] claim_blocks blocks() const noexcept { return blocks_; }
-  // Of a pool: the batches that claims keep to; else null.
-  [[nodiscard]] virtual const claim_batches* batches() const noexcept { return nullptr; }
-  [[nodiscard]] const task_output& output() const noexcept { return output_; }
-  // Who hears in the caller of their attempts; null: nobody.
-  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
-
- protected:
-  process_tasks(std::uint64_t size, slot_shape slots, claim_blocks blocks = {},
-                attempt_observer* observer = nullptr) noexcept
-      : size_(size),
-        slots_(slots),
-        blocks_(blocks),
-        observer_(observer) {}
-  ~process_tasks() = default;
-
- private:
-  std::uint64_t size_;
-  slot_shape slots_;
-  claim_blocks blocks_;
-  attempt_observer* observer_;
-  task_output output_;
-};
-
-// Thrown when a codec throws in a worker; describes that exception.
-struct not_encoded {
-  thrown what;
-};
-// Call in the catch block.
-[[noreturn]] PARMAP_API void throw_not_encoded();
-
-template <class Tasks>
-class process_tasks_of final : public process_tasks {
- public:
-  using value = typename Tasks::result;
-
-  explicit process_tasks_of(const Tasks& tasks)
-      : process_tasks(tasks.size(), slot_shape_of<value>, {}, observer_of(tasks)),
-        tasks_(tasks) {}
-
-  void run(worker_chunk& chunk, context& self) const override {
-    tasks_.for_each(chunk.next(), chunk.end(), self, [&](std::uint64_t i, const auto& call) {
-      if constexpr (Tasks::takes_context) chunk.begin_task(self);
-      else chunk.begin_task();
-      put(chunk, i, call);
-      chunk.end_task();
-      return true;
-    });
-  }
-
- private:
-  template <class Call>
-  static void put(worker_chunk& chunk, [[maybe_unused]] std::uint64_t i, const Call& call) {
-    if constexpr (std::is_void_v<value>) {
-      call();
-    } else if constexpr (in_slot<value>) {
-      ::new (static_cast<void*>(static_cast<value*>(chunk.slots()) + i)) value(call());
-    } else {
-      const value& made = call();
-      byte_writer bytes = chunk.arena().append();
-      try {
-        encoder(bytes).put(made);
-        if (const std::uint32_t attempts = chunk.attempt(); attempts > 1) bytes.write(&attempts, sizeof attempts);
-      } catch (...) {
-        throw_not_encoded();
-      }
-      const encoded_slot slot = chunk.arena().commit(bytes, i, chunk.attempt() > 1);
-      step("slot", moment::before);
-      static_cast<encoded_slot*>(chunk.slots())[i] = slot;
-    }
-  }
-
-  const Tasks& tasks_;
-};
-
-// Whether a value may be read while workers run. Specialise it for a type whose decoding may take long or run any code.
-template <class T>
-struct early_reading {
-  static bool of(const byte_reader&) noexcept { return true; }
-};
-
-// In the caller: decodes values.
-class value_reader {
- public:
-  value_reader(const value_reader&) = delete;
-  value_reader& operator=(const value_reader&) = delete;
-
-  [[nodiscard]] virtual bool may_read_early(const byte_reader& bytes) const = 0;
-  // Puts the value of task i into its place. If it throws, there is no value.
-  virtual void read(std::uint64_t i, byte_reader bytes) = 0;
-
-  [[nodiscard]] value_places& places() const noexcept { return places_; }
-
- protected:
-  explicit value_reader(value_places& places) noexcept : places_(places) {}
-  ~value_reader() = default;
-
- private:
-  value_places& places_;
-};
-
-template <class T, class Places>
-class value_reader_of final : public value_reader {
- public:
-  explicit value_reader_of(Places& places) noexcept : value_reader(places), values_(places) {}
-
-  [[nodiscard]] bool may_read_early(const byte_reader& bytes) const override { return early_reading<T>::of(bytes); }
-  void read(std::uint64_t i, byte_reader bytes) override {
-    decoder in(bytes);
-    values_.put(i, [&in] { return in.get<T>(); });
-    if (in.left() == 0) return;
-    values_.discard(i);
-    bytes.expect_end();
-  }
-
- private:
-  Places& values_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/worker_assignment.hpp
-// worker_assignment: the parameters of a worker, as plain numbers that can be passed to another program.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Of a stream: what its workers need besides the ledger.
-struct stream_assignment {
-  std::uint64_t window{};
-  std::uint64_t heap{};     // bytes of each heap
-  std::uintptr_t memory{};  // the address of the rings' memory in the caller
-  pid_t origin{};           // the caller
-  int arrivals{-1};         // the descriptor that wakes the caller
-  int rings{-1};            // the descriptor of the rings' memory, if workers are programs of their own
-  bool measures{};          // take the time of each task
-};
-
-struct worker_assignment {
-  // Parameters of the map.
-  std::uint64_t tasks{};
-  std::uint64_t seed{};
-  std::uint64_t max_failures{};
-  std::optional<std::uint64_t> memory_limit{};
-  std::uint64_t most_tasks{};  // that one process may run; 0: any number
-  unsigned workers{};
-  unsigned retries{};
-  bool timed{};
-  bool postpones{};  // a failed attempt is not repeated at once
-  bool streams{};    // outcomes leave by rings
-  bool observed{};   // each attempt is told to an observer in the caller
-  int news{-1};      // the descriptor that wakes the supervisor
-  pid_t parent{};
-  stream_assignment stream{};
-  // Parameters of this worker.
-  unsigned number{};
-  std::uint64_t from{};   // the first task of the round
-  std::uint32_t round{};  // the number of its tasks
-};
-static_assert(std::is_trivially_copyable_v<worker_assignment>);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/multi_run.hpp
-// run_in_processes: one map on the engine multi; lays out the memory, has the supervisor run the rounds, and collects
-// results and failures.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct multi_results {
-  failure_list failures;
-  shared_memory slots;  // the values of all other tasks, if a slot holds the value itself
-};
-
-// Runs all tasks in forked workers. `reader` decodes the values if slots are encoded; else it is null. If this function
-// throws, no decoded value is left.
-[[nodiscard]] PARMAP_API multi_results run_in_processes(const process_tasks& tasks, value_reader* reader,
-                                                        const options& chosen);
-
-// Runs a worker that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the map's memory.
-// at_go(given) is called just before the first task. Throws std::system_error if the memory cannot be mapped.
-[[noreturn]] PARMAP_API void serve_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
-                                              void (*at_go)(void* given), void* given);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -5976,129 +6435,7 @@ class supervisor_client {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/streams/element_feed.hpp
-// element_feed: an axis that is read as the stream goes, as the stream's loop sees it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class shared_elements;
-
-// Used by the caller's thread only. Each element has the same number of tasks: element e has tasks [e k, (e + 1) k).
-class element_feed {
- public:
-  element_feed() = default;
-  element_feed(const element_feed&) = delete;
-  element_feed& operator=(const element_feed&) = delete;
-  virtual ~element_feed() = default;
-
-  // Reads the next element; false if there is none. What the range throws passes.
-  virtual bool read_one() = 0;
-  // An outcome of element e has been taken. Once all have, the element is dropped.
-  virtual void one_is_taken(std::uint64_t e) = 0;
-  // Whether there is a place for the next element: it may be this many elements ahead of the first that is not dropped.
-  [[nodiscard]] virtual bool has_room() const noexcept = 0;
-  // The memory that the elements take which are not dropped, as far as it is known.
-  [[nodiscard]] virtual std::uint64_t bytes() const noexcept = 0;
-  // From now on elements go into this memory, encoded. Before the first is read.
-  virtual void share(shared_elements& to) = 0;
-
-  [[nodiscard]] std::uint64_t read() const noexcept { return read_; }
-  [[nodiscard]] std::uint64_t tasks_of_one() const noexcept { return tasks_of_one_; }
-  void set_tasks_of_one(std::uint64_t k) noexcept { tasks_of_one_ = k; }
-
- protected:
-  std::uint64_t read_{};
-
- private:
-  std::uint64_t tasks_of_one_{1};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/streams/outcome_source.hpp
-// outcome_source: what an engine gives to a stream, outcomes in the order in which they come.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-inline constexpr unsigned never_ran = ~0U;
-
-// A task that has ended, and how.
-template <class T>
-struct ended_task {
-  // `what`: an outcome, a value or a failure.
-  template <class What>
-  ended_task(std::uint64_t index, What&& what, unsigned of_task, unsigned by = never_ran, ticks time = 0)
-      : result{index, std::forward<What>(what)},
-        attempts(of_task),
-        worker(by),
-        spent(time) {}
-
-  indexed_outcome<T> result;
-  unsigned attempts;  // that were begun
-  unsigned worker;    // that ran the last of them
-  ticks spent;        // by the last of them; 0: not measured
-};
-
-enum class arrival {
-  outcome,
-  nothing_yet,
-  end,  // every task has ended, and every outcome has been taken
-};
-
-// What the caller's end tells an engine. Used by one thread at a time.
-class stream_control {
- public:
-  stream_control() = default;
-  stream_control(const stream_control&) = delete;
-  stream_control& operator=(const stream_control&) = delete;
-  // Ends the stream at once, and leaves nothing behind.
-  virtual ~stream_control() = default;
-
-  // Tasks [0, limit) may begin. A later call may name a lower limit; what has begun goes on. False if the stream is
-  // halted: then no further task begins.
-  virtual bool allow(std::uint64_t limit) = 0;
-  // There are only these tasks. Called once, if their number was not known from the start.
-  virtual void end_at(std::uint64_t tasks) = 0;
-  // No further task begins. Those that are allowed and have not begun are `stopped`.
-  virtual void halt() noexcept = 0;
-
-  [[nodiscard]] virtual unsigned workers() const noexcept = 0;
-  // The mean size of the outcomes that have come, in bytes; 0: unknown.
-  [[nodiscard]] virtual std::uint64_t mean_bytes() const noexcept = 0;
-};
-
-// Outcomes that a stream has at hand: to take one of them it need not ask the engine, which keeps them until it is
-// asked for the next.
-template <class T>
-class outcomes_at_hand {
- public:
-  outcomes_at_hand() = default;
-  explicit outcomes_at_hand(std::span<ended_task<T>> all) noexcept : next_(all.data()), end_(next_ + all.size()) {}
-
-  [[nodiscard]] bool empty() const noexcept { return next_ == end_; }
-  // The next one. There must be one.
-  [[nodiscard]] ended_task<T>& take() noexcept { return *next_++; }
-
- private:
-  ended_task<T>* next_{};
-  ended_task<T>* end_{};
-};
-
-template <class T>
-class outcome_source : public stream_control {
- public:
-  // Takes the next outcome, or waits for it, at most for `patience`. Throws what ends the stream.
-  virtual arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) = 0;
-  // The same; an engine that has some at little cost puts them into `some`, which is empty. They may be moved from, and
-  // stay until the next call.
-  virtual arrival next_or_some(outcomes_at_hand<T>& /*some*/, std::optional<ended_task<T>>& to,
-                               std::chrono::nanoseconds patience) {
-    return next(to, patience);
-  }
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/streams/reader_pace.hpp
 // reader_pace: how often a stream looks whether outcomes have come.
@@ -6310,14 +6647,13 @@ class shared_elements {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-std::atomic<std::uint64_t>& fork_count() noexcept;
-
 // The number of forks between the process that called this first and the current one. State of another generation is
 // invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
 // of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
 [[nodiscard]] PARMAP_API std::uint64_t fork_generation() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/multi_stream.hpp
 // multi_stream: the caller's end of a stream on the engine multi.
@@ -6557,6 +6893,7 @@ class multi_stream final : public outcome_source<typename Tasks::result> {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/failure_runs.hpp
 // The failures of tasks that will not be begun any more.
@@ -6570,6 +6907,21 @@ inline constexpr const char* max_failures_text = "options.max_failures was reach
 // Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
 PARMAP_API void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
                             unsigned attempts_of_first = 0);
+
+// Adds the failures of the tasks why.index + 0, 1, ..., tasks - 1, which have the indices index_of(k) in the map: tasks
+// between two of them may have ended otherwise.
+template <class IndexOf>
+void add_by_index(failure_runs& to, const failure& why, std::uint64_t tasks, const IndexOf& index_of) {
+  const std::uint64_t end = why.index + tasks;
+  for (std::uint64_t k = why.index; k < end;) {
+    failure it = why;
+    it.index = index_of(k);
+    std::uint64_t same = 1;
+    while (k + same < end && index_of(k + same) == it.index + same) ++same;
+    to.emplace_back(std::move(it), same);
+    k += same;
+  }
+}
 
 // The list with further failures of tasks that it does not contain yet.
 [[nodiscard]] PARMAP_API failure_list add_failures(failure_list list, failure_runs more);
@@ -7070,6 +7422,7 @@ auto make_stream_space(First&& first, Rest&&... rest) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/engine/multi.hpp
 // The engine multi: runs tasks in forked worker processes, so that no task can end the map.
@@ -7229,6 +7582,63 @@ class multi_engine {
 inline constexpr multi_engine multi{};
 
 static_assert(engine<multi_engine>);
+
+}  // namespace parmap::inline PARMAP_ABI
+#endif
+
+// ==== parmap/engine/default.hpp
+// The engine of a call that names none: multi. Where it does not exist such a call is a compile error.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+// Whether the engine multi exists, and not its name alone.
+inline constexpr bool has_multi = PARMAP_LINUX != 0;
+template <class T>
+inline constexpr bool has_multi_for = has_multi;
+}  // namespace detail
+
+#if !PARMAP_LINUX
+// Only names, so that the compiler says what to do instead.
+
+class multi_engine {
+ public:
+  [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
+
+  template <class Tasks>
+  auto run(const Tasks& /*tasks*/, const options& /*chosen*/) const -> results<typename Tasks::result> {
+    static_cast<void>(can_run<typename Tasks::result>());
+    std::terminate();
+  }
+  template <class Tasks, class First>
+  results<void> run_into(First /*first*/, const Tasks& /*tasks*/, const options& /*chosen*/) const {
+    static_cast<void>(can_run<typename Tasks::result>());
+    std::terminate();
+  }
+  template <class Tasks>
+  auto open_stream(const Tasks& /*tasks*/, const options& /*chosen*/, std::optional<std::uint64_t> /*size*/,
+                   detail::element_feed* /*feed*/) const
+      -> std::unique_ptr<detail::outcome_source<typename Tasks::result>> {
+    static_cast<void>(can_run<typename Tasks::result>());
+    std::terminate();
+  }
+
+  template <class Value>
+  static consteval bool can_run() {
+    static_assert(detail::has_multi_for<Value>,
+                  "parmap: the engine multi, which is the default, needs Linux; on this system name parmap::threads: "
+                  "parmap::map(parmap::threads, f, xs)");
+    return false;
+  }
+};
+
+inline constexpr multi_engine multi{};
+
+static_assert(engine<multi_engine>);
+
+class __attribute__((unavailable("parmap: a pool forks its workers, which needs Linux; on this system name "
+                                 "parmap::threads, whose threads are kept between maps, too"))) pool;
+#endif
 
 }  // namespace parmap::inline PARMAP_ABI
 
@@ -7817,6 +8227,7 @@ class threads_stream final : public outcome_source<typename Tasks::result> {
   [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return sizeof(ended_task<value>); }
 
   arrival next(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) override {
+    if (rest_) return take_never_begun(to) ? arrival::outcome : arrival::end;  // no thread is left to look at
     if (take_one(to)) return arrival::outcome;
     const auto begun = std::chrono::steady_clock::now();
     std::chrono::nanoseconds spent{};
@@ -7836,7 +8247,7 @@ class threads_stream final : public outcome_source<typename Tasks::result> {
   }
   arrival next_or_some(outcomes_at_hand<value>& some, std::optional<ended_task<value>>& to,
                        std::chrono::nanoseconds patience) override {
-    if (!look()) return next(to, patience);
+    if (rest_ || !look()) return next(to, patience);
     some = outcomes_at_hand<value>(std::exchange(there_, {}));
     return arrival::outcome;
   }
@@ -7936,19 +8347,39 @@ static_assert(engine<threads_engine>);
 
 namespace parmap::inline PARMAP_ABI {
 
+namespace detail {
+
+using named_engines = std::conditional_t<has_multi, std::variant<serial_engine, threads_engine, multi_engine>,
+                                         std::variant<serial_engine, threads_engine>>;
+
+// The one of this name. Throws std::invalid_argument if there is none.
+template <class... Engines>
+std::variant<Engines...> engine_with_name(std::string_view name, std::type_identity<std::variant<Engines...>> /*all*/) {
+  std::optional<std::variant<Engines...>> found;
+  ((Engines::name() == name ? static_cast<void>(found.emplace(Engines())) : static_cast<void>(0)), ...);
+  if (found) return *found;
+  std::string names;
+  std::size_t left = sizeof...(Engines);
+  ((names += std::string(Engines::name()) + (--left > 1 ? ", " : left == 1 ? " and " : "")), ...);
+  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " + names +
+                              (!has_multi && name == multi.name() ? "; multi needs Linux" : ""));
+}
+
+}  // namespace detail
+
 /// One of the engines serial, threads and multi, chosen at run time. engine_named makes it. Cheap to copy; several
 /// threads may use it at once.
 class named_engine {
  public:
-  /// One of the engine objects.
-  using choice = std::variant<serial_engine, threads_engine, multi_engine>;
+  /// One of the engine objects. On systems other than Linux it cannot be multi.
+  using choice = detail::named_engines;
 
   /// This engine. engine_named calls it.
   explicit named_engine(choice chosen) noexcept : chosen_(chosen) {}
 
   /// The name of the chosen engine.
   [[nodiscard]] std::string_view name() const {
-    return std::visit([](const auto& it) { return it.name(); }, chosen_);
+    return chosen_.index() == 0 ? serial.name() : chosen_.index() == 1 ? threads.name() : multi.name();
   }
 
   /// What map calls: runs the tasks on the chosen engine. Throws std::invalid_argument if that is multi and the result
@@ -8005,17 +8436,4940 @@ class named_engine {
 /// If the engine is multi and the result type of f cannot leave a worker, map throws std::invalid_argument before any
 /// task begins.
 [[nodiscard]] inline named_engine engine_named(std::string_view name) {
-  if (name == serial.name()) return named_engine(serial);
-  if (name == threads.name()) return named_engine(threads);
-  if (name == multi.name()) return named_engine(multi);
-  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " +
-                              std::string(serial.name()) + ", " + std::string(threads.name()) + " and " +
-                              std::string(multi.name()));
+  return named_engine(detail::engine_with_name(name, std::type_identity<named_engine::choice>()));
 }
 
 static_assert(engine<named_engine>);
 
 }  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/fargs.hpp
+// fargs: fixes the trailing arguments of a function.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+// What fargs returns. A std::reference_wrapper among the fixed arguments is passed as what it refers to.
+template <class F, class... Fixed>
+class fixed_arguments {
+ public:
+  template <class From, class... Values>
+  constexpr explicit fixed_arguments(std::in_place_t, From&& f, Values&&... fixed)
+      : f_(std::forward<From>(f)),
+        fixed_(std::forward<Values>(fixed)...) {}
+
+  template <class... Xs>
+  constexpr auto operator()(Xs&&... xs) const
+      -> std::invoke_result_t<const F&, Xs..., const std::unwrap_reference_t<Fixed>&...> {
+    return std::apply(
+        [&](const Fixed&... last) -> decltype(auto) {
+          return std::invoke(f_, std::forward<Xs>(xs)..., static_cast<const std::unwrap_reference_t<Fixed>&>(last)...);
+        },
+        fixed_);
+  }
+
+  [[nodiscard]] constexpr const F& function() const noexcept { return f_; }
+  [[nodiscard]] constexpr const std::tuple<Fixed...>& fixed() const noexcept { return fixed_; }
+
+ private:
+  [[no_unique_address]] F f_;
+  [[no_unique_address]] std::tuple<Fixed...> fixed_;
+};
+
+}  // namespace detail
+
+/// Returns f with its trailing arguments fixed: fargs(power, 3)(x) calls power(x, 3).
+///
+///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
+///
+/// The returned object holds copies of f and of the arguments; std::ref(v) passes v itself. All tasks of a process
+/// share these copies, so f must take the fixed arguments by value or const&, and its call operator must be const. Safe
+/// to call from several threads at once if f is.
+template <class F, class... Fixed>
+[[nodiscard]] constexpr auto fargs(F&& f, Fixed&&... fixed) {
+  return detail::fixed_arguments<std::decay_t<F>, std::decay_t<Fixed>...>(std::in_place, std::forward<F>(f),
+                                                                          std::forward<Fixed>(fixed)...);
+}
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/results/summary_times.hpp
+// What options::times adds to the summary of a map, and the inputs of the slowest tasks, which are written as those of
+// failed tasks are.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A list whose members stand for the slowest tasks, so that what writes the inputs of failures writes theirs.
+[[nodiscard]] PARMAP_API failure_list as_failures(const map_times& times);
+PARMAP_API void take_inputs(map_times& times, const failure_list& written);
+
+void add_times(map_summary& all, const map_times& times);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/interrupt_scope.hpp
+// interrupt_scope: a map during which SIGINT and SIGTERM end the map, and not the program.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// For the lifetime of the object, if the options say so. It gives them a stop token that it requests to stop, and what
+// options::on_interrupt needs to tell engines.
+class interrupt_scope {
+ public:
+  explicit interrupt_scope(options& of_map) {
+    if (of_map.on_interrupt.keeps(of_map.store != nullptr)) begin(of_map);
+  }
+  interrupt_scope(const interrupt_scope&) = delete;
+  interrupt_scope& operator=(const interrupt_scope&) = delete;
+  ~interrupt_scope() {
+    if (state_ != nullptr) end();
+  }
+
+ private:
+  struct state;
+
+  PARMAP_API void begin(options& of_map);
+  PARMAP_API void end() noexcept;
+
+  state* state_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/part_options.hpp
+// options_of_part: the options of a map of one part, for the engine, which numbers the tasks of the part from 0.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// options::retry_if is told the indices in the map. Refers to `those`.
+[[nodiscard]] PARMAP_API options options_of_part(const options& chosen, const task_part& those);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/plain_json.hpp
+// plain_json: containers of numbers and text as JSON that C++ and Python read alike, bit for bit.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A value is not what the map expects. The store says which one.
+class PARMAP_API other_format : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What JSON has not is an object with one key: see docs/internals/checkpoint-format.md.
+struct json_value {
+  enum class kind : std::uint8_t { null, boolean, integer, natural, real, text, list, object };
+
+  kind is{};
+  bool truth{};
+  std::int64_t integer{};   // below zero or not
+  std::uint64_t natural{};  // of 2^63 or more
+  double real{};
+  std::string text{};
+  std::vector<std::string> keys{};  // of an object
+  std::vector<json_value> items{};  // of a list, or beside the keys
+};
+
+// Throws other_format if it is no JSON, or has an integer beyond 64 bits.
+[[nodiscard]] PARMAP_API json_value parse_json(std::string_view text);
+// The value behind the one key of such an object; null: it is another value.
+[[nodiscard]] PARMAP_API const json_value* json_behind(const json_value& it, std::string_view key);
+
+// Each of these throws other_format if it is another value.
+[[nodiscard]] PARMAP_API bool boolean_of(const json_value& it);
+[[nodiscard]] PARMAP_API double real_of(const json_value& it);  // also an integer that a double holds exactly
+[[nodiscard]] PARMAP_API std::int64_t integer_of(const json_value& it);
+[[nodiscard]] PARMAP_API std::uint64_t natural_of(const json_value& it);
+[[nodiscard]] PARMAP_API const std::string& text_of(const json_value& it);
+[[nodiscard]] PARMAP_API const std::vector<json_value>& items_of(const json_value& it);  // of a list or tuple
+// Of a dict: the entries, each a key and a value.
+[[nodiscard]] PARMAP_API std::vector<std::pair<json_value, json_value>> entries_of(const json_value& it);
+
+// Writes what Python's json writes, byte for byte, so that equal elements of an axis are equal in the file.
+class json_writer {
+ public:
+  // False if a text was not UTF-8, which JSON cannot hold.
+  [[nodiscard]] bool is_whole() const noexcept { return whole_; }
+  [[nodiscard]] std::string take() noexcept { return std::move(text_); }
+
+  void add_raw(std::string_view text) { text_ += text; }
+  PARMAP_API void add(bool x);
+  PARMAP_API void add(std::int64_t x);
+  PARMAP_API void add(std::uint64_t x);
+  PARMAP_API void add(double x);
+  PARMAP_API void add(std::string_view x);
+
+ private:
+  std::string text_;
+  bool whole_{true};
+};
+
+// ---- Types
+
+// An integer type of the same size for a T that is one for characters.
+template <class T>
+using plain_number = typename std::conditional_t<std::is_signed_v<T>, std::make_signed<T>, std::make_unsigned<T>>::type;
+
+// Not char: a buffer of these is better kept as bytes.
+template <class T>
+inline constexpr bool is_json_number =
+    (std::is_integral_v<T> && !std::is_same_v<T, char>) || std::is_same_v<T, float> || std::is_same_v<T, double>;
+template <class T>
+inline constexpr bool is_json = is_json_number<T> || std::is_same_v<T, std::string>;
+
+// Containers, which are more than one cell.
+template <class T>
+inline constexpr bool is_json_container = false;
+template <class T>
+inline constexpr bool is_json_container<std::vector<T>> = is_json<T>;
+template <class T, std::size_t N>
+inline constexpr bool is_json_container<std::array<T, N>> = is_json<T>;
+template <class... T>
+inline constexpr bool is_json_container<std::tuple<T...>> = (is_json<T> && ...);
+template <class A, class B>
+inline constexpr bool is_json_container<std::pair<A, B>> = is_json<A> && is_json<B>;
+template <class K, class V>
+inline constexpr bool is_json_container<std::map<K, V>> = is_json<K> && is_json<V>;
+template <class K, class V>
+inline constexpr bool is_json_container<std::unordered_map<K, V>> = is_json<K> && is_json<V>;
+// std::complex, whose header is costly to compile.
+template <class T>
+concept complex_number = requires(const T& x, typename T::value_type part) {
+  requires std::floating_point<typename T::value_type> && sizeof(typename T::value_type) <= sizeof(double);
+  { x.real() } -> std::same_as<typename T::value_type>;
+  { x.imag() } -> std::same_as<typename T::value_type>;
+  { part* x } -> std::same_as<T>;
+  T(part, part);
+};
+template <complex_number T>
+inline constexpr bool is_json_container<T> = true;
+
+template <class T>
+  requires is_json_container<T>
+inline constexpr bool is_json<T> = true;
+template <class T>
+inline constexpr bool is_json<std::optional<T>> = is_json<T>;
+template <class T>  // a null within a null
+inline constexpr bool is_json<std::optional<std::optional<T>>> = false;
+
+template <class T>
+inline constexpr bool is_json_map = false;
+template <class K, class V>
+inline constexpr bool is_json_map<std::map<K, V>> = true;
+template <class K, class V>
+inline constexpr bool is_json_map<std::unordered_map<K, V>> = true;
+template <class T>
+inline constexpr bool is_json_tuple = false;
+template <class... T>
+inline constexpr bool is_json_tuple<std::tuple<T...>> = true;
+template <class A, class B>
+inline constexpr bool is_json_tuple<std::pair<A, B>> = true;
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+// ---- Writing
+
+// A key that is no text, or begins as what JSON has not, makes the map a list of entries.
+template <class Map>
+bool has_plain_keys(const Map& all) {
+  if constexpr (!std::is_same_v<typename Map::key_type, std::string>) return false;
+  else {
+    for (const auto& [key, value] : all)
+      if (key.starts_with("__")) return false;
+    return true;
+  }
+}
+
+template <class T>
+void write_json(json_writer& to, const T& x) {
+  [[maybe_unused]] auto separate = [&to, first = true]() mutable {
+    if (!std::exchange(first, false)) to.add_raw(",");
+  };
+  if constexpr (std::is_same_v<T, bool>) to.add(x);
+  else if constexpr (std::is_floating_point_v<T>) to.add(static_cast<double>(x));
+  else if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) to.add(static_cast<std::int64_t>(x));
+  else if constexpr (std::is_integral_v<T>) to.add(static_cast<std::uint64_t>(x));
+  else if constexpr (std::is_same_v<T, std::string>) to.add(std::string_view(x));
+  else if constexpr (is_optional<T>) {
+    if (x) write_json(to, *x);
+    else to.add_raw("null");
+  } else if constexpr (complex_number<T>) {
+    to.add_raw(R"({"__complex__":[)");
+    to.add(static_cast<double>(x.real()));
+    to.add_raw(",");
+    to.add(static_cast<double>(x.imag()));
+    to.add_raw("]}");
+  } else if constexpr (is_json_tuple<T>) {
+    to.add_raw(R"({"__tuple__":[)");
+    std::apply([&](const auto&... each) { ((separate(), write_json(to, each)), ...); }, x);
+    to.add_raw("]}");
+  } else if constexpr (is_json_map<T>) {
+    const bool plain = x.empty() || has_plain_keys(x);
+    to.add_raw(plain ? "{" : R"({"__dict__":[)");
+    for (const auto& [key, value] : x) {
+      separate();
+      if (!plain) to.add_raw("[");
+      write_json(to, key);
+      to.add_raw(plain ? ":" : ",");
+      write_json(to, value);
+      if (!plain) to.add_raw("]");
+    }
+    to.add_raw(plain ? "}" : "]}");
+  } else {
+    to.add_raw("[");
+    for (const auto& each : x) separate(), write_json(to, each);
+    to.add_raw("]");
+  }
+}
+
+// ---- Reading
+
+// A number of the file as a T, if that holds it exactly.
+template <class T>
+T exactly(double x) {
+  if constexpr (std::is_same_v<T, float>)
+    if (x == x && static_cast<double>(static_cast<float>(x)) != x)
+      throw other_format("a real number that a float does not hold exactly");
+  return static_cast<T>(x);
+}
+
+// Throws other_format if it is not a T.
+template <class T>
+T from_json(const json_value& it) {
+  if constexpr (std::is_same_v<T, bool>) return boolean_of(it);
+  else if constexpr (std::is_floating_point_v<T>) return exactly<T>(real_of(it));
+  else if constexpr (std::is_integral_v<T>) {
+    const auto fitting = [](auto x) {
+      if (!std::in_range<plain_number<T>>(x)) throw other_format("no integer that fits");
+      return static_cast<T>(x);
+    };
+    if constexpr (std::is_signed_v<T>) return fitting(integer_of(it));
+    else return fitting(natural_of(it));
+  } else if constexpr (std::is_same_v<T, std::string>) return text_of(it);
+  else if constexpr (is_optional<T>) {
+    if (it.is == json_value::kind::null) return std::nullopt;
+    return from_json<typename T::value_type>(it);
+  } else if constexpr (complex_number<T>) {
+    using part = typename T::value_type;
+    const json_value* const parts = json_behind(it, "__complex__");
+    if (parts == nullptr || parts->items.size() != 2) throw other_format("no complex number");
+    return T(from_json<part>(parts->items[0]), from_json<part>(parts->items[1]));
+  } else if constexpr (is_json_tuple<T>) {
+    const std::vector<json_value>& items = items_of(it);
+    if (items.size() != std::tuple_size_v<T>) throw other_format("a tuple of another size");
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return T{from_json<std::tuple_element_t<I, T>>(items[I])...};
+    }(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (is_json_map<T>) {
+    T all;
+    for (const auto& [key, value] : entries_of(it))
+      if (!all.emplace(from_json<typename T::key_type>(key), from_json<typename T::mapped_type>(value)).second)
+        throw other_format("a dict with a key twice");
+    return all;
+  } else {
+    const std::vector<json_value>& items = items_of(it);
+    T all{};
+    if constexpr (requires { all.reserve(items.size()); }) {
+      all.reserve(items.size());
+      for (const json_value& each : items) all.push_back(from_json<typename T::value_type>(each));
+    } else {
+      if (items.size() != all.size()) throw other_format("an array of another size");
+      for (std::size_t k = 0; k < items.size(); ++k) all[k] = from_json<typename T::value_type>(items[k]);
+    }
+    return all;
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_value.hpp
+// stored_value: a value or an input as a store keeps it: a number, text or bytes, and what the bytes are.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What a stored value is. The numbers stand in files, so they stay.
+enum class value_format : std::uint8_t {
+  nothing = 0,  // f returns void
+  integer = 1,
+  real = 2,
+  boolean = 3,
+  text = 4,
+  bytes = 5,    // text that is not UTF-8
+  natural = 6,  // above 2^63: eight bytes, the least first
+  array = 7,    // numbers of one type, as NumPy's format .npy
+  encoded = 8,  // by parmap::codec: for C++ alone
+  pickle = 9,   // by Python's pickle: for Python alone
+  json = 10,
+  dataclass = 11,  // JSON, too
+  none = 12,       // Python's
+  python_bytes = 13,
+};
+// Scalars of NumPy have formats of their own: this and the place of their type among twelve.
+inline constexpr unsigned first_numpy_format = 32;
+inline constexpr unsigned numpy_int64 = first_numpy_format + 4;
+inline constexpr unsigned numpy_float64 = first_numpy_format + 11;
+
+struct stored_value {
+  value_format format{};
+  std::int64_t integer{};  // of an integer and a boolean
+  double real{};
+  std::string bytes{};  // of all others
+
+  friend bool operator==(const stored_value& a, const stored_value& b) noexcept {
+    return a.format == b.format && a.integer == b.integer &&
+           std::bit_cast<std::uint64_t>(a.real) == std::bit_cast<std::uint64_t>(b.real) && a.bytes == b.bytes;
+  }
+};
+
+// Numbers of one type as the bytes of a .npy file. `type`: NumPy's name, such as "<f8".
+[[nodiscard]] PARMAP_API std::string to_npy(std::string_view type, std::span<const std::byte> numbers,
+                                            std::size_t count);
+// The numbers of such bytes. Throws other_format if they are not a vector of that type.
+[[nodiscard]] PARMAP_API std::span<const std::byte> from_npy(std::string_view bytes, std::string_view type);
+
+// NumPy's name of a number type of this machine, which is little-endian; empty if it has none.
+template <class T>
+consteval std::string_view npy_type() {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, char> || std::is_same_v<T, long double> ||
+                !std::is_arithmetic_v<T> || sizeof(T) > 8) {
+    return "";
+  } else {
+    constexpr std::array<std::string_view, 9> reals{"", "", "", "", "<f4", "", "", "", "<f8"};
+    constexpr std::array<std::string_view, 9> signed_ones{"", "|i1", "<i2", "", "<i4", "", "", "", "<i8"};
+    constexpr std::array<std::string_view, 9> unsigned_ones{"", "|u1", "<u2", "", "<u4", "", "", "", "<u8"};
+    return (std::is_floating_point_v<T> ? reals : std::is_signed_v<T> ? signed_ones : unsigned_ones)[sizeof(T)];
+  }
+}
+
+template <class T>
+inline constexpr bool is_number_array = false;
+template <class T>
+inline constexpr bool is_number_array<std::vector<T>> = !npy_type<T>().empty();
+template <class T, std::size_t N>
+inline constexpr bool is_number_array<std::array<T, N>> = !npy_type<T>().empty();
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+
+template <class T>
+concept stored_text = std::convertible_to<const T&, std::string_view> && !std::is_null_pointer_v<T>;
+// What leaves a worker can be stored; so can text that an object refers to, but it cannot be read again.
+template <class T>
+concept storable = std::is_void_v<T> || leaves<T> || stored_text<T>;
+
+// What other programs can read, too; all else is stored as the bytes of its codec.
+template <class T>
+inline constexpr bool has_plain_form =
+    std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> || std::is_same_v<T, double> ||
+    stored_text<T> || is_number_array<T> || is_json_container<T>;
+// No value is none.
+template <class T>
+inline constexpr bool has_plain_form<std::optional<T>> = has_plain_form<T> && !is_optional<T>;
+
+// The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
+template <class T>
+constexpr std::string_view type_name() {
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find("T = ") + 4);
+  // Names of types have brackets, too. g++ says besides what the return type is.
+  const std::size_t end = text.rfind("; std::string_view = ");
+  return text.substr(0, end == std::string_view::npos ? text.size() - 1 : end);
+}
+
+// How a store names the type of a value.
+template <class T>
+constexpr std::string_view stored_type() {
+  if constexpr (std::is_void_v<T>) return "nothing";
+  else if constexpr (std::is_same_v<T, bool>) return "boolean";
+  else if constexpr (std::is_enum_v<T>) return stored_type<std::underlying_type_t<T>>();
+  else if constexpr (std::is_integral_v<T>) return "integer";
+  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) return "real";
+  else if constexpr (stored_text<T>) return "text";
+  else if constexpr (is_number_array<T>) return "array";
+  else return type_name<T>();
+}
+
+// The bytes of its codec. The value may be encoded more than once.
+template <class T>
+std::string encoded_bytes(const T& value) {
+  constexpr std::size_t most = std::size_t{1} << 36;  // that of a worker's arena
+  for (std::size_t room = 256;; room *= 8) {
+    std::string bytes(room, '\0');
+    byte_writer out(reinterpret_cast<std::byte*>(bytes.data()), reinterpret_cast<std::byte*>(bytes.data()) + room);
+    try {
+      encoder(out).put(value);
+    } catch (const arena_full&) {
+      if (room > most) throw;
+      continue;
+    }
+    bytes.resize(out.written());
+    return bytes;
+  }
+}
+template <class T>
+T decode_bytes(std::string_view bytes) {
+  byte_reader in(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
+  decoder from(in);
+  T value = from.get<T>();
+  in.expect_end();
+  return value;
+}
+
+[[nodiscard]] PARMAP_API stored_value stored_integer_of(std::int64_t x, value_format format = value_format::integer);
+[[nodiscard]] PARMAP_API stored_value stored_real_of(double x);
+[[nodiscard]] PARMAP_API stored_value stored_bytes_of(std::string&& bytes, value_format format);
+[[nodiscard]] PARMAP_API stored_value stored_text_of(std::string_view text);
+[[nodiscard]] PARMAP_API stored_value stored_natural_of(std::uint64_t x);
+
+// Throws what the codec of T throws.
+template <storable T>
+stored_value to_stored(const T& x) {
+  if constexpr (std::is_same_v<T, bool>) return stored_integer_of(x ? 1 : 0, value_format::boolean);
+  else if constexpr (std::is_enum_v<T>) return to_stored(static_cast<std::underlying_type_t<T>>(x));
+  else if constexpr (std::is_integral_v<T>) {
+    if (std::in_range<std::int64_t>(static_cast<plain_number<T>>(x)))
+      return stored_integer_of(static_cast<std::int64_t>(x));
+    return stored_natural_of(static_cast<std::uint64_t>(x));
+  } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
+    return stored_real_of(static_cast<double>(x));
+  else if constexpr (stored_text<T>) return stored_text_of(x);
+  else if constexpr (is_number_array<T>)
+    return stored_bytes_of(
+        to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size()),
+        value_format::array);
+  else if constexpr (has_plain_form<T> && is_optional<T>)
+    return x ? to_stored(*x) : stored_value{.format = value_format::none};
+  else if constexpr (is_json_container<T>) {
+    json_writer json;
+    write_json(json, x);
+    if (json.is_whole()) return stored_bytes_of(json.take(), value_format::json);
+    return stored_bytes_of(encoded_bytes(x), value_format::encoded);
+  } else return stored_bytes_of(encoded_bytes(x), value_format::encoded);
+}
+
+// `wanted`: what the program has, see stored_type.
+[[noreturn]] PARMAP_API void throw_other_format(const stored_value& found, std::string_view wanted);
+PARMAP_API void expect_format(const stored_value& it, value_format format, std::string_view wanted);
+[[nodiscard]] PARMAP_API std::uint64_t natural_of(const stored_value& it);
+// Of a real number, and of an integer that a double holds exactly, which Python may have written.
+[[nodiscard]] PARMAP_API double real_of(const stored_value& it);
+
+template <class T>
+T from_stored_json(const stored_value& it) {
+  try {
+    return from_json<T>(parse_json(it.bytes));
+  } catch (const other_format&) {
+    throw_other_format(it, stored_type<T>());
+  }
+}
+
+// The value again, bit for bit. Throws other_format, bad_encoding, and what the codec of T throws.
+template <class T>
+T from_stored(const stored_value& it) {
+  const auto expect = [&it](value_format format) { expect_format(it, format, stored_type<T>()); };
+  if constexpr (std::is_same_v<T, bool>) {
+    expect(value_format::boolean);
+    return it.integer != 0;
+  } else if constexpr (std::is_enum_v<T>) {
+    return static_cast<T>(from_stored<std::underlying_type_t<T>>(it));
+  } else if constexpr (std::is_integral_v<T>) {
+    if (it.format == value_format::natural && std::in_range<plain_number<T>>(natural_of(it)))
+      return static_cast<T>(natural_of(it));
+    if (it.format != value_format::integer || !std::in_range<plain_number<T>>(it.integer))
+      throw_other_format(it, stored_type<T>());
+    return static_cast<T>(it.integer);
+  } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
+    return exactly<T>(real_of(it));
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (it.format != value_format::bytes && it.format != value_format::python_bytes) expect(value_format::text);
+    return it.bytes;
+  } else if constexpr (has_plain_form<T> && is_optional<T>) {
+    if (it.format == value_format::none) return std::nullopt;
+    return from_stored<typename T::value_type>(it);
+  } else if constexpr (is_number_array<T>) {
+    if (it.format == value_format::json) return from_stored_json<T>(it);  // a list of Python
+    expect(value_format::array);
+    const std::span<const std::byte> numbers = from_npy(it.bytes, npy_type<typename T::value_type>());
+    T all{};
+    if constexpr (is_vector<T>) all.resize(numbers.size() / sizeof(typename T::value_type));
+    if (numbers.size() != all.size() * sizeof(typename T::value_type)) throw other_format("an array of another size");
+    if (!numbers.empty()) std::memcpy(all.data(), numbers.data(), numbers.size());
+    return all;
+  } else {
+    if constexpr (is_json_container<T>)
+      if (it.format == value_format::json) return from_stored_json<T>(it);
+    expect(value_format::encoded);
+    return decode_bytes<T>(it.bytes);
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/store_run.hpp
+// store_run: what a map needs of a place where outcomes outlive the program. The map knows no more of it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Where the values of the elements of an axis go.
+class cell_list {
+ public:
+  PARMAP_API void add(stored_value&& it);
+  void clear() noexcept { all_.clear(); }
+  [[nodiscard]] const std::vector<stored_value>& all() const noexcept { return all_; }
+
+ private:
+  std::vector<stored_value> all_;
+};
+
+// One axis of a sweep. An axis that takes several ranges together, such as a zip, has several names.
+struct sweep_axis {
+  std::vector<std::string> names{};
+  std::uint64_t size{};
+  const void* space{};
+  void (*add_cells)(const void* space, std::uint64_t i, cell_list& to){};  // of element i, one for each name
+};
+
+// What identifies the results of a map. Its functions are those that sweep_of calls.
+class sweep {
+ public:
+  std::string function{};               // its type's name; empty if it has none that stays
+  std::string result{};                 // the type of a value
+  std::vector<sweep_axis> axes{};       // the last one varies fastest
+  std::vector<stored_value> fixed{};    // the values of parmap::fargs
+  std::vector<std::string> unknown{};   // what f holds besides, that cannot be compared
+  std::optional<std::uint64_t> seed{};  // if the caller has chosen one
+  std::uint64_t block{};                // of a fold: so many consecutive tasks share an accumulator; 0: it is no fold
+  stored_value identity{};              // of a fold
+  parmap::part part{};                  // of the tasks, which this map runs
+
+  PARMAP_API sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed);
+  PARMAP_API sweep(sweep&&) noexcept;
+  PARMAP_API ~sweep();
+  sweep(const sweep&) = delete;
+  sweep& operator=(const sweep&) = delete;
+
+  // The function's class has this name, unless that is a lambda's.
+  PARMAP_API void add_class(std::string_view name, bool holds_something);
+  PARMAP_API void add_fixed(stored_value&& it);
+  // The fixed argument behind those that were added cannot be stored.
+  PARMAP_API void add_unknown_fixed();
+  // The names of the axis follow.
+  PARMAP_API void add_axis(std::uint64_t size, const void* space,
+                           void (*add_cells)(const void* space, std::uint64_t i, cell_list& to));
+  // Of the axis that was added last; empty: it gets one.
+  PARMAP_API void add_name(std::string_view name);
+  // The values are accumulators, which depend on the tasks of the block before theirs.
+  PARMAP_API void set_fold(std::uint64_t tasks_of_block, stored_value&& begins_as);
+
+ private:
+  std::size_t fixed_{};
+  std::size_t names_{};
+};
+
+// The outcome of a task as it is stored.
+struct stored_outcome {
+  using time_point = std::chrono::steady_clock::time_point;
+  static constexpr time_point unknown{};
+
+  std::uint64_t number{};              // of the task in the store
+  std::optional<failure_kind> kind{};  // none: it has a value
+  unsigned attempts{};
+  std::optional<unsigned> worker{};
+  time_point began{};  // or unknown
+  std::optional<std::chrono::nanoseconds> took{};
+  stored_value value{};
+  std::string message{};                  // of a failure
+  std::optional<std::uint64_t> erases{};  // the number of a task whose value is not needed any more
+};
+
+// A map's use of a store, from its begin to its end. The destructor stores what has been put; it throws nothing.
+class store_run {
+ public:
+  store_run(const store_run&) = delete;
+  store_run& operator=(const store_run&) = delete;
+  virtual ~store_run() = default;
+
+  [[nodiscard]] virtual std::uint64_t seed() const noexcept = 0;
+  // The number of task `index` of the map, which names its random stream, too. Any thread may ask.
+  [[nodiscard]] virtual std::uint64_t number(std::uint64_t index) const noexcept = 0;
+  // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number. `values`: with its
+  // value; else find() gives it. In a fold these are the first tasks of each block; of all values but the last one of a
+  // block nothing is left. Call it once, before the functions below.
+  virtual void read(bool values, const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
+  // The outcome of a task that read() has visited, without values. One thread at a time, each task once.
+  [[nodiscard]] virtual stored_outcome find(std::uint64_t index) = 0;
+  // What the user should know, a line each.
+  [[nodiscard]] virtual const std::vector<std::string>& notes() const noexcept = 0;
+
+  // Any thread. Waits while too many bytes wait to be written.
+  virtual void put(stored_outcome&& it) noexcept = 0;
+  // The map cannot go on: an outcome could not be made ready.
+  virtual void give_up(const char* why) noexcept = 0;
+  // A stop is requested when outcomes can no longer be stored.
+  [[nodiscard]] virtual std::stop_token stop() const noexcept = 0;
+  // Waits until all is stored. Throws store_failed.
+  virtual void finish() = 0;
+
+ protected:
+  store_run() = default;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/sweep_of.hpp
+// sweep_of: what identifies the results of a map, from f, its axes and its result type.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What the axes or the result type do not allow is known when a store is given: std::invalid_argument.
+[[noreturn]] PARMAP_API void refuse_store_for_axes();
+
+// ---- The axes.
+
+template <class Space>
+inline constexpr bool is_product = false;
+template <class... Axes>
+inline constexpr bool is_product<product_space<Axes...>> = true;
+template <class Space>
+inline constexpr bool is_zip = false;
+template <class... Axes>
+inline constexpr bool is_zip<zip_space<Axes...>> = true;
+
+// An axis that may have keys in place of its elements.
+template <class Axis>
+concept has_keys = requires(const Axis& axis) { axis.keys(); };
+
+template <class Elements>
+inline constexpr bool can_store_elements = false;
+template <class... Element>
+inline constexpr bool can_store_elements<list<Element...>> = (storable<std::remove_cvref_t<Element>> && ...);
+
+// Whether what identifies the elements can be stored. An axis that may have keys is asked when it is there.
+template <class Space>
+inline constexpr bool can_store_space = has_keys<Space> || can_store_elements<typename Space::elements>;
+template <class... Axes>
+inline constexpr bool can_store_space<product_space<Axes...>> = (can_store_space<Axes> && ...);
+template <class... Axes>
+inline constexpr bool can_store_space<zip_space<Axes...>> = (can_store_space<Axes> && ...);
+
+// The names of the ranges in a space, in the order of their elements; empty where one has none. Throws
+// std::invalid_argument if a named one has neither keys nor elements that can be stored.
+template <class Axis>
+void add_names(const Axis& axis, sweep& to) {
+  if constexpr (requires { axis.axes(); }) {
+    std::apply([&to](const auto&... each) { (add_names(each, to), ...); }, axis.axes());
+  } else if constexpr (requires { axis.name(); }) {
+    if constexpr (!can_store_elements<typename Axis::elements>)
+      if (axis.keys() == nullptr) refuse_store_for_axes();
+    to.add_name(axis.name());
+  } else {
+    to.add_name({});
+  }
+}
+
+PARMAP_API void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to);
+
+// What identifies element i.
+template <class Space>
+void add_cells_of(const void* of, std::uint64_t i, cell_list& to) {
+  const Space& space = *static_cast<const Space*>(of);
+  if constexpr (is_zip<Space>) {
+    std::apply([&]<class... Axes>(const Axes&... each) { (add_cells_of<Axes>(&each, i, to), ...); }, space.axes());
+  } else if constexpr (is_product<Space>) {
+    std::uint64_t left = space.size();
+    const auto next = [&](std::uint64_t size) {
+      left /= size;
+      return i / left % size;
+    };
+    std::apply([&]<class... Axes>(const Axes&... each) { (add_cells_of<Axes>(&each, next(each.size()), to), ...); },
+               space.axes());
+  } else {
+    if constexpr (has_keys<Space>)
+      if (const axis_keys* const keys = space.keys(); keys != nullptr) return add_key(*keys, i, to);
+    if constexpr (can_store_elements<typename Space::elements>)
+      space.spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
+  }
+}
+
+// A product's axes are axes, also of a product inside it; whatever else is one axis.
+template <class Space>
+void add_axes(const Space& space, sweep& to) {
+  if constexpr (is_product<Space>) {
+    std::apply([&to](const auto&... each) { (add_axes(each, to), ...); }, space.axes());
+  } else {
+    to.add_axis(space.size(), &space, add_cells_of<Space>);
+    add_names(space, to);
+  }
+}
+
+// ---- The function.
+
+template <class F>
+inline constexpr bool is_fixed_arguments = false;
+template <class F, class... Fixed>
+inline constexpr bool is_fixed_arguments<fixed_arguments<F, Fixed...>> = true;
+
+template <class Value>
+void add_fixed(const Value& value, sweep& to) {
+  if constexpr (storable<Value>) to.add_fixed(to_stored(value));
+  else to.add_unknown_fixed();
+}
+
+template <class F>
+void add_function(const F& f, sweep& to) {
+  if constexpr (is_fixed_arguments<F>) {
+    add_function(f.function(), to);
+    std::apply(
+        [&to]<class... Fixed>(const Fixed&... fixed) {
+          (add_fixed(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed), to), ...);
+        },
+        f.fixed());
+  } else if constexpr (std::is_class_v<F>) {
+    to.add_class(type_name<F>(), !std::is_empty_v<F>);
+  }
+}
+
+template <class Value, class F, class Space>
+sweep sweep_of(const F& f, const Space& space, const std::optional<std::uint64_t>& seed) {
+  sweep all(stored_type<Value>(), seed);
+  add_function(f, all);
+  add_axes(space, all);
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_map.hpp
+// stored_map: a map with a store. It runs the tasks that have no stored outcome, stores each outcome as it comes, and
+// returns the whole.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What a store does with the values of one type.
+struct value_kind {
+  stored_value (*make)(seen_value it);                    // throws what its codec throws
+  void (*construct)(void* at, const stored_value& from);  // throws what from_stored throws
+  void (*move)(void* to, void* from) noexcept;
+  void (*destroy)(void* at) noexcept;
+  std::size_t size;  // 0: f returns void, and the others are not called
+};
+
+template <class Value>
+stored_value make_stored(seen_value it) {
+  if (it.object != nullptr) return to_stored(*static_cast<const Value*>(it.object));
+  const std::string_view bytes(reinterpret_cast<const char*>(it.encoded.data()), it.encoded.size());
+  if constexpr (has_plain_form<Value>) return to_stored(decode_bytes<Value>(bytes));
+  else return stored_bytes_of(std::string(bytes), value_format::encoded);
+}
+template <class Value>
+inline constexpr value_kind kind_of_value{
+    make_stored<Value>,
+    [](void* at, const stored_value& from) { ::new (at) Value(from_stored<Value>(from)); },
+    [](void* to, void* from) noexcept { ::new (to) Value(std::move(*static_cast<Value*>(from))); },
+    [](void* at) noexcept { std::destroy_at(static_cast<Value*>(at)); },
+    sizeof(Value),
+};
+template <>
+inline constexpr value_kind kind_of_value<void>{};
+
+class task_choice;
+
+// A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
+// Places are those of the tasks of the map, or of its part (options::part).
+class open_store final : public renumbering, public attempt_observer {
+ public:
+  // Throws what result_store::open throws.
+  PARMAP_API open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
+  // Destroys the values that were read, unless they were joined.
+  PARMAP_API ~open_store();
+
+  // The number of places.
+  [[nodiscard]] PARMAP_API std::uint64_t room() const noexcept;
+  // The tasks of the part; null: all.
+  [[nodiscard]] PARMAP_API const std::shared_ptr<const task_part>& part() const noexcept;
+  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room() values. Call
+  // this or one of the next two once, first.
+  PARMAP_API void read(void* memory);
+  // The same, but the outcomes stay where they are, until find() is asked for them.
+  PARMAP_API void find_later();
+  // Of a fold: calls visit(index, value) for each task that has one; but for the last one of a block it may be nothing.
+  PARMAP_API void read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit);
+  // f sees the stop token: what ends after a request may be incomplete, and is not stored. It runs again.
+  PARMAP_API void f_sees_stops() noexcept;
+  // The options of the run: the store's seed, and a stop when nothing more can be stored.
+  [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
+  // Outcomes can no longer be stored; finish() throws the reason.
+  [[nodiscard]] PARMAP_API bool has_failed() const noexcept;
+  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks have run.
+  PARMAP_API bool finish();
+  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns all failures, by place.
+  PARMAP_API failure_list join(const results_base& ran, void* values);
+  // The stored failures of tasks that do not run again.
+  [[nodiscard]] PARMAP_API failure_runs take_failures();
+  // What the run and earlier ones have measured, for the whole, and which tasks did not run.
+  PARMAP_API void pass_notes(results_base& ran, results_base& whole);
+  // Which tasks run; the others are stored.
+  [[nodiscard]] const task_choice& choice() const noexcept;
+  // The place of the k-th task that runs.
+  [[nodiscard]] PARMAP_API std::uint64_t place(std::uint64_t k) const noexcept;
+  // The stored outcome of the task at a place, each once. Throws store_failed.
+  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t place);
+
+  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stored() const noexcept override;
+  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+
+ private:
+  class state;
+  std::unique_ptr<state> state_;
+};
+
+// Whether an engine runs tasks in this process, where a stop reaches them.
+inline bool runs_here(std::string_view engine) noexcept { return engine != "multi" && engine != "pool"; }
+
+// Tells the user what the store has to say.
+PARMAP_API void say_notes(const store_run& of, const options& of_map);
+
+// See refuse_store_for_axes.
+[[noreturn]] PARMAP_API void refuse_store_for_values();
+[[noreturn]] PARMAP_API void refuse_store_for_lazy_axes();
+
+template <class Value>
+inline constexpr bool can_store_value =
+    std::is_void_v<Value> || (leaves<Value> && std::is_nothrow_move_constructible_v<Value>);
+
+// Throws store_failed: the stored value of a task is of another type.
+[[noreturn]] PARMAP_API void fail_to_read(std::uint64_t task, const std::exception& why);
+
+// What a map with a store is made of, for values that can be stored.
+template <class Value>
+class stored_map {
+ public:
+  // Reads what is stored. `sees_stops`: see f_sees_stops. Throws what open_store throws.
+  template <class F, class Space>
+  stored_map(const F& f, const Space& space, const options& chosen, bool sees_stops)
+      : store_(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>, space.size(), chosen) {
+    if constexpr (!std::is_void_v<Value>) memory_ = result_memory<Value>(store_.room());
+    if (sees_stops) store_.f_sees_stops();
+    store_.read(memory_.data());
+  }
+
+  [[nodiscard]] open_store& store() noexcept { return store_; }
+  // What is to run.
+  template <class F, class Space>
+  [[nodiscard]] numbered_tasks<F, Space> missing(const numbered_tasks<F, Space>& all) noexcept {
+    return all.renumbered_by(store_).observed_by(store_);
+  }
+  // The engine has returned. Waits until all is stored; throws store_failed. Returns the whole. Call it once.
+  [[nodiscard]] results<Value> join(results<Value>&& ran) {
+    if (store_.finish()) {
+      store_.pass_notes(ran, ran);
+      if (store_.part() != nullptr) ran.note_part(store_.part());
+      return std::move(ran);
+    }
+    const auto whole = [&]() -> results<Value> {
+      if constexpr (std::is_void_v<Value>) return results<void>(store_.room(), store_.join(ran, nullptr), ran.seed());
+      else {
+        failure_list failed = store_.join(ran, ran.places());
+        return {std::move(memory_), std::move(failed), ran.seed()};
+      }
+    };
+    results<Value> made = whole();
+    store_.pass_notes(ran, made);
+    if (store_.part() != nullptr) made.note_part(store_.part());
+    return made;
+  }
+
+ private:
+  result_memory<std::conditional_t<std::is_void_v<Value>, char, Value>> memory_;
+  open_store store_;  // destroys the values in the memory
+};
+
+// `sees_stops`: see f_sees_stops. `run`: as map_space's, for tasks that are renumbered and observed. It says what type
+// a value has: an engine may await what f returns.
+template <class Run, class F, class Space>
+auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen, bool sees_stops)
+    -> std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&> {
+  using value = typename std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&>::value_type;
+  if constexpr (!can_store_value<value>) {
+    refuse_store_for_values();
+  } else if constexpr (!can_store_space<Space>) {
+    refuse_store_for_axes();
+  } else {
+    stored_map<value> all(f, space, chosen, sees_stops);
+    return all.join(run(all.missing(numbered_tasks<F, Space>(f, space)), all.store().of_run()));
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_path.hpp
+// Where the trace of a map goes: options::trace, or a file in the folder that the environment variable PARMAP_TRACE
+// names.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The variable at the first call of this process; empty: it is not set.
+[[nodiscard]] PARMAP_API const std::string& trace_folder();
+
+// Whether the map has a trace.
+[[nodiscard]] inline bool is_traced(const options& chosen) { return !chosen.trace.empty() || !trace_folder().empty(); }
+
+// A new path in this folder, with the program's name, the pid and a number. Empty inside a task, and beyond the first
+// 1000 traces of a process: a program may call a map a million times.
+[[nodiscard]] PARMAP_API std::string new_trace_in(const std::string& folder);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/watched_tasks.hpp
+// watched_tasks: the tasks of a map or stream, as who watches it sees them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whether the text of these elements is made by our code alone, of what lies in memory.
+template <class... Elements>
+consteval bool has_cheap_text(list<Elements...>) {
+  const auto is_cheap = []<class T>(std::type_identity<T>) {
+    constexpr input_kind kind = kind_of_input<T>();
+    return kind != input_kind::foreign || std::is_same_v<T, std::string_view> || std::is_pointer_v<T>;
+  };
+  return (is_cheap(std::type_identity<std::remove_cvref_t<Elements>>()) && ...);
+}
+
+template <class Space>
+std::function<std::string(std::uint64_t)> texts_of([[maybe_unused]] const Space& space) {
+  if constexpr (requires(input_text& text) { space.show(std::uint64_t{}, text); }) {
+    if constexpr (has_cheap_text(typename Space::elements()))
+      return [&space](std::uint64_t index) {
+        input_text text;
+        space.show(index, text);
+        return text.take();
+      };
+  }
+  return {};
+}
+
+struct watched_tasks {
+  std::optional<std::uint64_t> size{};                    // none: not known yet
+  std::uint64_t stored{};                                 // how many more need not run
+  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  const renumbering* numbers{};                           // of the tasks that are told; null: they are their own
+};
+
+// Refers to the tasks.
+template <class Tasks>
+watched_tasks watched(const Tasks& tasks) {
+  const renumbering* const numbers = tasks.renumbered();
+  return {tasks.size(), numbers == nullptr ? 0 : numbers->stored(), texts_of(tasks.space()), numbers};
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_watch.hpp
+// map_watch: all that observes one map by its options: options::times, options::trace and the status file of a store.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Checks the options of a map or stream, and completes them. A trace and a store measure times, so that they are in the
+// summary, too.
+PARMAP_API void prepare(options& chosen);
+
+class map_watch {
+ public:
+  // It tells the observer of the tasks, too. `status`: a path of a status file, or empty. Throws what map_recorder
+  // throws.
+  template <class Tasks>
+  map_watch(const options& chosen, std::string_view engine_name, const Tasks& tasks, const std::string& status = {})
+      : map_watch(chosen, engine_name, watched(tasks), tasks.observer(), status) {}
+  PARMAP_API ~map_watch();
+  map_watch(const map_watch&) = delete;
+  map_watch& operator=(const map_watch&) = delete;
+
+  [[nodiscard]] PARMAP_API attempt_observer& observer() noexcept;
+  // The engine has returned.
+  PARMAP_API void finish() noexcept;
+  [[nodiscard]] PARMAP_API map_times times() const;
+
+ private:
+  PARMAP_API map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
+                       attempt_observer* next, const std::string& status);
+
+  class state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/store.hpp
+// result_store: where a map keeps its outcomes beyond the end of the program; see parmap::checkpoint.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
+class result_store {
+ public:
+  result_store(const result_store&) = delete;
+  result_store& operator=(const result_store&) = delete;
+  virtual ~result_store() = default;
+
+  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
+  /// another sweep.
+  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
+
+  /// The path of the status file of a map of this part with this store (see options::trace); empty: it has none.
+  [[nodiscard]] virtual std::string status_path(const part& /*of*/) const { return {}; }
+
+ protected:
+  result_store() = default;
+};
+
+/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
+/// stored before stays stored.
+class PARMAP_API store_failed : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/map.hpp
+// map: calls a function on every element, or every combination of elements, of its axes.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+template <class T>
+concept not_options = !std::same_as<std::remove_cvref_t<T>, options>;
+template <class T>
+concept not_engine = !engine<std::remove_cvref_t<T>>;
+
+// The number of map's arguments that are axes: all except an engine in front, f, and options at the end.
+template <class First = void, class... More>
+consteval std::size_t axes_in() {
+  std::size_t others = engine<std::remove_cvref_t<First>> ? 2 : 1;
+  ((others += std::same_as<std::remove_cvref_t<More>, options> ? 1 : 0), ...);
+  return sizeof...(More) + 1 < others ? 0 : sizeof...(More) + 1 - others;
+}
+
+// What is wrong with the order of map's arguments, or with what stands as an axis.
+enum class disorder { none, engine_is_late, engine_is_text, function_is_late, no_range };
+
+template <class F, class... Axes>
+consteval disorder disorder_of() {
+  if ((engine<std::remove_cvref_t<Axes>> || ...)) return disorder::engine_is_late;
+  if (std::convertible_to<F, std::string_view>) return disorder::engine_is_text;
+  if (((std::ranges::range<Axes> || is_space<std::remove_cvref_t<Axes>>) && ...)) return disorder::none;
+  return std::ranges::range<F> ? disorder::function_is_late : disorder::no_range;
+}
+
+template <disorder Wrong>
+void say_disorder() {
+  static_assert(Wrong != disorder::engine_is_late,
+                "parmap: the engine comes first: parmap::map(parmap::threads, f, xs)");
+  static_assert(Wrong != disorder::engine_is_text,
+                "parmap: an engine is an object, and comes first: parmap::map(parmap::threads, f, xs); by its name: "
+                "parmap::engine_named(\"threads\")");
+  static_assert(Wrong != disorder::function_is_late, "parmap: the function comes before its axes: parmap::map(f, xs)");
+  static_assert(Wrong != disorder::no_range,
+                "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
+                "value by parmap::fargs(f, value)");
+}
+
+// The compiler's message names this type, and so shows the call that was tried.
+template <class F, class... Elements>
+struct call_of_f {
+  static constexpr bool with_context_last = std::invocable<F&, Elements..., context&>;
+  static constexpr bool callable = std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>;
+  static_assert(!with_context_last, "parmap: parmap::context& must be the first parameter of f");
+  static_assert(callable || with_context_last,
+                "parmap::map: f cannot be called with the axes' elements, with or without a parmap::context& first; "
+                "call_of_f<f, elements...> above or below shows the call that was tried");
+  static constexpr bool tried = true;
+};
+template <class F, class Elements>
+inline constexpr bool check_call = true;
+template <class F, class... Elements>
+inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements...>::tried;
+
+// True for an engine that awaits what f returns. An engine declares it by a member of this name.
+template <class Engine>
+inline constexpr bool runs_coroutines = requires { requires Engine::runs_coroutines; };
+
+// True for an engine that takes the wall time of a map itself, as two looks at the clock are felt there.
+template <class Engine>
+inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
+
+// True for an engine whose maps several processes call together, so that it does by itself what is done once for all of
+// them: it draws the seed, and does what options::store, options::times and options::trace ask for.
+template <class Engine>
+inline constexpr bool is_collective = requires { requires Engine::is_collective; };
+
+// The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
+template <class Results, class Engine, class Tasks>
+Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
+  map_times times = kept.times();
+  const auto described = [&](failure_list failures) {
+    if constexpr (has_multi)
+      if (who.name() == multi.name()) return with_inputs_by_child(tasks, std::move(failures));
+    return with_inputs(tasks, std::move(failures));
+  };
+  take_inputs(times, described(as_failures(times)));
+  made.note_times(std::move(times));
+  return made;
+}
+
+// Tells the results the named axes.
+template <class Results, class Space>
+void note_names(Results& made, const Space& space) {
+  if constexpr (has_names<Space> && requires { made.note_inputs(columns_of(space)); })
+    made.note_inputs(columns_of(space));
+}
+
+// Sets the inputs of failures that were stored.
+template <class Results, class Engine, class Tasks>
+void describe_stored(Results& made, const Engine& who, const Tasks& tasks) {
+  if (made.stored() == 0 || made.ok()) return;
+  failure_list all = made.failures();
+  made.note_described(who.name() == multi.name() ? with_inputs_by_child(tasks, std::move(all))
+                                                 : with_inputs(tasks, std::move(all)));
+}
+
+// The engine for maps with options that few have, so that others do not pay for them, and it is compiled twice only.
+template <class Run, class Engine, class Tasks>
+[[gnu::noinline]] auto run_apart(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
+  return run(who, tasks, chosen);
+}
+
+// `status`: a path of a status file, or empty.
+template <class Run, class Engine, class Tasks>
+[[gnu::noinline, gnu::cold]] auto run_watched(const Run& run, const Engine& who, const Tasks& tasks,
+                                              const options& chosen, const std::string& status = {}) {
+  map_watch watch(chosen, who.name(), tasks, status);
+  auto made = run_apart(run, who, tasks.observed_by(watch.observer()), chosen);
+  watch.finish();
+  if (chosen.times) made = with_times(std::move(made), who, tasks, watch);
+  note_names(made, tasks.space());
+  return made;
+}
+
+// Runs the tasks that have no stored outcome.
+template <class Run, class Engine, class F, class Space>
+[[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
+                                                 const options& chosen) {
+  const ticks begun = now_ticks();
+  const std::string status = chosen.store->status_path(chosen.part);
+  const auto run_rest = [&](const auto& tasks, const options& of_run) {
+    return run_watched(run, who, tasks, of_run, status);
+  };
+  const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
+  auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
+  made.note_elapsed(now_ticks() - begun);
+  describe_stored(made, who, numbered_tasks<F, Space>(f, space));
+  note_names(made, space);
+  return made;
+}
+
+// Runs the tasks of one part.
+template <class Run, class Engine, class F, class Space>
+[[gnu::noinline, gnu::cold]] auto run_part(const Run& run, const Engine& who, F& f, const Space& space,
+                                           const options& chosen) {
+  const auto here = part_of_tasks(space.size(), chosen.part);
+  const options of_part = options_of_part(chosen, *here);
+  const auto tasks = numbered_tasks<F, Space>(f, space).renumbered_by(*here);
+  const ticks begun = now_ticks();
+  auto made = of_part.times ? run_watched(run, who, tasks, of_part) : run_apart(run, who, tasks, of_part);
+  made.note_elapsed(now_ticks() - begun);
+  note_names(made, space);
+  made.note_part(here);
+  return made;
+}
+
+// Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
+template <class Run, class Engine, class F, class Space>
+auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
+  if constexpr (!callable<F, Space>::value) {
+    static_assert(check_call<F, typename Space::elements>);
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);  // so that this is the only error
+  } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
+    static_assert(runs_coroutines<Engine>,
+                  "parmap::map: f is a coroutine, which this engine would create but never run; name the engine async: "
+                  "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);
+  } else {
+    prepare(chosen);
+    check_is_no_stream(chosen);
+    constexpr bool is_map = requires { requires Run::is_map; };
+    constexpr bool has_parts = is_map && !is_collective<Engine>;
+    if constexpr (!has_parts) {
+      if constexpr (is_collective<Engine>)
+        if (!chosen.part.is_whole()) refuse(who.name(), "part", Engine::why_no_part);
+      check_is_whole(chosen, "this function");
+    }
+    const interrupt_scope interrupts(chosen);
+    const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
+    if constexpr (!is_collective<Engine>)
+      if (!chosen.seed && !has_store) chosen.seed = unchosen_seed(chosen.part);
+    if constexpr (has_parts)
+      if (!chosen.part.is_whole() && !has_store) return run_part(run, who, f, space, std::as_const(chosen));
+    const numbered_tasks<F, Space> tasks(f, space);
+    // A plain map first, so that errors are those of a plain map.
+    if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
+      if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
+    } else if (is_collective<Engine> || (!chosen.times && !has_store)) {
+      const ticks begun = now_ticks();
+      auto made = run(who, tasks, std::as_const(chosen));
+      if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
+      note_names(made, space);
+      return made;
+    }
+    if constexpr (!is_collective<Engine>)
+      if (has_store) {
+        if constexpr (is_map) return run_with_store(run, who, f, space, std::as_const(chosen));
+        else return run.with_store(who, tasks, std::as_const(chosen));
+      }
+    return run_watched(run, who, tasks, std::as_const(chosen));
+  }
+}
+
+template <class Run, class Engine, class F, class... Axes>
+auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes&&... axes) {
+  if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
+    say_disorder<wrong>();
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);  // so that this is the only error
+  } else if constexpr (sizeof...(Axes) == 1) {
+    return map_space(run, who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
+  } else {
+    return map_space(run, who, f, product(std::forward<Axes>(axes)...), std::move(chosen));
+  }
+}
+
+// Calls the engine, for map itself.
+struct run_by_engine {
+  static constexpr bool is_map = true;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& it, const Tasks& tasks, const options& of_map) const {
+    return it.run(tasks, of_map);
+  }
+};
+
+template <class Engine, class F, class... Axes>
+auto map_axes(const Engine& who, F& f, options&& chosen, Axes&&... axes) {
+  return map_axes_by(run_by_engine(), who, f, std::move(chosen), std::forward<Axes>(axes)...);
+}
+
+template <class F, class... Axes>
+auto map_default(F& f, options&& chosen, Axes&&... axes) {
+  if constexpr (disorder_of<F, Axes...>() == disorder::none)
+    static_assert(!returns_void<F, product_space<axis_of<Axes>...>>,
+                  "parmap::map: f returns void, and the default engine multi runs it in worker processes, where its "
+                  "writes would vanish; return "
+                  "the value, or name an engine: parmap::map(parmap::threads, f, ...)");
+  return map_axes(multi, f, std::move(chosen), std::forward<Axes>(axes)...);
+}
+
+}  // namespace detail
+
+/// Calls f(x...) for every combination of the axes' elements, on all cores. Returns `results<T>`: a value or a failure
+/// for each task, in input order. The last axis varies fastest. T is the return type of f without reference and const.
+///
+///     auto squares = parmap::map([](int x) { return x * x; }, xs);
+///     auto grid    = parmap::map(parmap::threads, simulate, alphas, betas, {.workers = 4});
+///
+/// - The engine says where the tasks run: multi, threads, async, serial, or what engine_named returns. If you name
+///   none, it is multi, and f must return a value.
+/// - f is any callable. If its first parameter is a `parmap::context&`, map passes it the context of the task.
+/// - One to four axes: finite ranges, or the result of product or zip. map refers to an lvalue and takes over a
+///   temporary. It walks through a range without random access once, before any task begins.
+/// - The options stand in braces at the end: see parmap::options.
+///
+/// A task that fails affects no other task. It fails if it throws; under multi also if it crashes, exits or runs past
+/// options::timeout. results::failures() lists the failed tasks. Under serial the first exception leaves map instead.
+///
+/// map returns when every task has ended. The inputs and the captures of f must not change meanwhile. Any thread may
+/// call map, several threads may call it at once, and a task may call it, too. The values take sizeof(T) bytes for each
+/// task; the combinations are never stored.
+///
+/// Throws before any task begins:
+/// - std::invalid_argument: the engine does not support an option, or an option's value is out of range;
+/// - std::runtime_error: the file of options::trace cannot be made;
+/// - std::length_error: there are 2^64 combinations or more;
+/// - std::bad_alloc: the memory for the results is refused;
+/// - std::system_error: the system refuses shared memory or every worker (multi);
+/// - what an input range throws while map walks through it.
+///
+/// Throws later:
+/// - what a reporter throws, after the workers have ended;
+/// - std::bad_alloc: a failure cannot be recorded;
+/// - std::runtime_error: no worker survives and no task has ended, a task wrote over the memory that it shares with the
+///   caller, or the program closed a file descriptor of the map (multi).
+template <engine Engine, class F, detail::not_options A>
+auto map(const Engine& who, F&& f, A&& a, options chosen = {}) {
+  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B>
+auto map(const Engine& who, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+auto map(const Engine& who, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto map(const Engine& who, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                          std::forward<D>(d));
+}
+
+/// The same on the default engine, multi. If f returns void, this is a compile error.
+template <detail::not_engine F, detail::not_options A>
+auto map(F&& f, A&& a, options chosen = {}) {
+  return detail::map_default(f, std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B>
+auto map(F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_default(f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C>
+auto map(F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_default(f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto map(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_default(f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                             std::forward<D>(d));
+}
+
+/// Five axes or more: a compile error that names the remedy.
+template <class... Arguments>
+  requires(detail::axes_in<Arguments...>() > 4)
+void map(Arguments&&...) {
+  static_assert(
+      sizeof...(Arguments) == 0,
+      "parmap::map takes one to four axes; put more into one: parmap::map(f, parmap::product(a, b, c, d, e))");
+}
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class A> void map(detail::any_argument, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B> void map(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C> void map(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D> void map(detail::any_argument, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D, class E> void map(detail::any_argument, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+
+template <class T> void map(detail::any_argument, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
+template <class F, class T> void map(detail::any_argument, F&&, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
+
+template <class... Axes> void map(detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+template <engine Engine, class... Axes> void map(const Engine&, detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+
+template <class F> void map(F&&) = delete;  // at least one axis has to follow f: parmap::map(f, xs)
+
+// clang-format on
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/map_into.hpp
+// map_into: map that writes its results into a range of the caller.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+// A range to which tasks can write at the same time, each to its own element.
+template <class Out>
+concept element_range = std::ranges::random_access_range<Out> && std::ranges::sized_range<Out> &&
+                        std::is_lvalue_reference_v<std::ranges::range_reference_t<Out>>;
+
+// Whether a Value can be assigned to an element of Out. If not, a static_assert names the reason; there is only one
+// error.
+template <class Out, class Value>
+consteval bool fits_into() {
+  constexpr bool has_value = !std::is_void_v<Value>;
+  static_assert(has_value, "parmap::map_into: f returns void, so there is nothing to put anywhere; call parmap::map");
+  constexpr bool fits = std::is_assignable_v<std::ranges::range_reference_t<Out>, Value>;
+  static_assert(!has_value || fits, "parmap::map_into: what f returns cannot be assigned to an element of the range");
+  return fits;
+}
+
+// The values of a map, each assigned to its element; a task whose assignment throws has failed. `lets_out`: what it
+// throws leaves the call.
+template <class T, class First>
+results<void> assign_values(results<T>&& all, First first, bool lets_out) {
+  failure_runs refused;
+  all.failures().for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
+    for (std::uint64_t i = b; i < e; ++i) {
+      try {
+        first[static_cast<std::iter_difference_t<First>>(i)] = std::move(all.places()[i]);
+      } catch (...) {
+        if (lets_out) throw;
+        thrown what = describe_or_give_up();
+        refused.emplace_back(failure{i, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
+      }
+    }
+  });
+  results<void> whole(all.size(), add_failures(all.failures(), std::move(refused)), all.seed());
+  all.pass_notes(whole);
+  return whole;
+}
+
+// What map_axes_by runs for map_into.
+template <class Out>
+struct run_into_range {
+  Out& out;
+
+  template <class Engine, class Tasks>
+  results<void> operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    if constexpr (fits_into<Out, typename Tasks::result>()) {
+      check_room(tasks.size());
+      return run_into(who, first_of(out), tasks, of_map);
+    } else {
+      return results<void>(0, {}, 0);
+    }
+  }
+  // Here the values go into the range when all are there.
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] results<void> with_store(const Engine& who, const Tasks& tasks,
+                                                        const options& of_map) const {
+    using value = typename Tasks::result;
+    if constexpr (std::is_assignable_v<std::ranges::range_reference_t<Out>, value> && !std::is_void_v<value>) {
+      check_room(tasks.size());
+      if constexpr (!can_store_value<value>) refuse_store_for_values();
+      else
+        return assign_values(run_with_store(run_by_engine(), who, tasks.function(), tasks.space(), of_map),
+                             first_of(out), who.name() == serial.name());
+    } else {
+      return results<void>(0, {}, 0);
+    }
+  }
+
+  void check_room(std::uint64_t tasks) const {
+    const auto room = static_cast<std::uint64_t>(std::ranges::size(out));
+    if (room < tasks)
+      throw std::invalid_argument("parmap::map_into: the range has " + std::to_string(room) + " elements for " +
+                                  std::to_string(tasks) + " tasks");
+  }
+};
+
+template <class Engine, class Out, class F, class... Axes>
+results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen, Axes&&... axes) {
+  constexpr bool has_elements = element_range<Out>;
+  static_assert(
+      has_elements,
+      "parmap::map_into: the first argument must be a random-access range of known size whose elements are objects, "
+      "such as a vector, an array or a span (but not vector<bool>, or a view that computes its elements)");
+  if constexpr (has_elements) {
+    return map_axes_by(run_into_range<Out>{out}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+  } else {
+    return results<void>(0, {}, 0);
+  }
+}
+
+}  // namespace detail
+
+/// Like map, but assigns the result of task i to out[i]. Returns `results<void>`: the failures, without values. Tasks
+/// are numbered in input order; with several axes the last one varies fastest.
+///
+///     std::vector<double> y(x.size());
+///     parmap::map_into(parmap::threads, y, f, x).value();  // throws map_failed if any task failed
+///
+/// `out` is a random-access range of known size whose elements are objects, such as a vector, an array or a span, but
+/// not a vector<bool>. If it has fewer elements than there are tasks, map_into throws std::invalid_argument before any
+/// task begins. The element of a failed task has an unspecified value. If the assignment throws, its task fails.
+///
+/// Under serial and threads each task assigns its own element as it ends, and map_into allocates no memory for values.
+/// There `out` may also be the axis, if it is the only axis. Under multi the calling thread copies or moves the values
+/// into `out`. The engine async is a compile error. With options::store the calling thread assigns the values when all
+/// are there, those of earlier runs, too, and the file is that of map: both may go on with it. All else is as in map.
+template <engine Engine, class Out, class F, detail::not_options A>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c));
+}
+template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c), std::forward<D>(d));
+}
+
+/// The same on the default engine, multi.
+template <detail::not_engine Out, class F, detail::not_options A>
+results<void> map_into(Out&& out, F&& f, A&& a, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B>
+results<void> map_into(Out&& out, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c));
+}
+template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c), std::forward<D>(d));
+}
+
+/// Five axes or more: a compile error that names the remedy.
+template <class... Arguments>
+  requires(detail::axes_in<Arguments...>() > 5)
+void map_into(Arguments&&...) {
+  static_assert(
+      sizeof...(Arguments) == 0,
+      "parmap::map_into takes one to four axes; put more into one: map_into(out, f, parmap::product(a, b, c, d, e))");
+}
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class A, class B> void map_into(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C> void map_into(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D, class E> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D, class E, class F> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, E&&, F&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+
+// clang-format on
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/reduction/combining_text.hpp
+// combining_text: what a failure says that happened when values were combined, and not in the task itself.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// "combining tasks 512..1023: ", for the tasks [b, e).
+[[nodiscard]] PARMAP_API std::string combining_text(std::uint64_t b, std::uint64_t e);
+
+// Call in a catch block: what was thrown when the values of the tasks [b, e) were combined.
+[[nodiscard]] PARMAP_API thrown describe_combining(std::uint64_t b, std::uint64_t e);
+
+// The failure of the task of this index for the same reason.
+[[nodiscard]] PARMAP_API failure failure_of_combining(std::uint64_t index, std::uint64_t b, std::uint64_t e);
+
+// The list with further failures, and with this text in front of the message of each failure for which it is not empty.
+// text_of is not called for stopped tasks.
+[[nodiscard]] PARMAP_API failure_list with_combining(failure_list list, failure_runs more,
+                                                     const std::function<std::string(const failure&)>& text_of);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/reduction.hpp
+// reduction: what map_reduce and fold return, one value for all tasks, and the failures.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// How many consecutive tasks map_reduce folds from left to right before it combines the blocks in a binary tree.
+inline constexpr std::uint64_t reduction_block = 512;
+
+/// How many consecutive tasks share one accumulator in a fold of this many tasks: a number from 1 to reduction_block
+/// that depends on nothing else. Up to 2047 tasks each task has its own, so that long tasks keep all workers busy.
+/// O(1).
+[[nodiscard]] constexpr std::uint64_t fold_block(std::uint64_t tasks) noexcept {
+  return std::clamp<std::uint64_t>(tasks / 1024, 1, reduction_block);
+}
+
+/// What map_reduce and fold return: the combined value of all tasks, and the failures. A value type if T is one.
+/// Several threads may read it at once.
+///
+///     auto r = parmap::map_reduce(f, std::plus{}, 0.0, xs);
+///     double sum = r.value();               // throws map_failed if a task failed
+///     double most_of_it = r.partial();      // without the tasks that failed
+///     for (const parmap::failure& why : r.failures()) std::cerr << why << '\n';
+template <class T>
+class [[nodiscard]] reduction : public detail::results_base {
+ public:
+  using value_type = T;
+
+  /// For engines: the value without the tasks that failed.
+  reduction(T value, std::uint64_t size, failure_list failures, std::uint64_t seed)
+      : results_base(size, std::move(failures), seed),
+        value_(std::move(value)) {}
+
+  /// The combined value of all tasks. Throws map_failed, with every failure, if any task failed. O(1); it copies the
+  /// value, and moves it out of a temporary.
+  [[nodiscard]] const T& value() const& {
+    require_ok();
+    return value_;
+  }
+  [[nodiscard]] T value() && {
+    require_ok();
+    return std::move(value_);
+  }
+  /// The combined value of the tasks that did not fail: as if the others were not there. If no task succeeded, it is
+  /// the initial value. O(1).
+  [[nodiscard]] const T& partial() const& noexcept { return value_; }
+  [[nodiscard]] T partial() && { return std::move(value_); }
+
+ private:
+  T value_;
+};
+
+template <class T>
+std::ostream& operator<<(std::ostream& to, const reduction<T>& all) = delete;  // print all.value()
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/reduction/reducers.hpp
+// reducers: how the values of tasks become one, for map_reduce and for fold.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A reducer has: value, the type of an accumulator; makes_values, whether a task makes a value that is then combined
+// (map_reduce), or changes the accumulator itself (fold); block(n), how many tasks are folded from left to right;
+// start(block), the accumulator before the first task of a block; combined(left, right), which leaves both as they are
+// if it throws. Refers to what it was made of. As safe to use from several threads at once as that is.
+
+template <class T, class Op>
+class value_reducer {
+ public:
+  using value = T;
+  static constexpr bool makes_values = true;
+
+  value_reducer(Op& op, const T& init) noexcept : op_(&op), init_(&init) {}
+
+  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t /*tasks*/) noexcept { return reduction_block; }
+  // None: the first value is the accumulator.
+  [[nodiscard]] std::optional<T> start(std::uint64_t block) const {
+    return block == 0 ? std::optional<T>(*init_) : std::nullopt;
+  }
+  [[nodiscard]] const T& initial() const noexcept { return *init_; }
+  template <class Right>
+  [[nodiscard]] T combined(const T& left, Right&& right) const {
+    return static_cast<T>(std::invoke(*op_, left, std::forward<Right>(right)));
+  }
+
+ private:
+  Op* op_;
+  const T* init_;
+};
+
+template <class T, class Merge>
+class accumulator_reducer {
+ public:
+  using value = T;
+  static constexpr bool makes_values = false;
+
+  accumulator_reducer(Merge& merge, const T& identity) noexcept : merge_(&merge), identity_(&identity) {}
+
+  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t tasks) noexcept { return fold_block(tasks); }
+  [[nodiscard]] std::optional<T> start(std::uint64_t /*block*/) const { return *identity_; }
+  [[nodiscard]] const T& initial() const noexcept { return *identity_; }
+  [[nodiscard]] T combined(const T& left, const T& right) const {
+    T made(left);
+    std::invoke(*merge_, made, right);
+    return made;
+  }
+
+ private:
+  Merge* merge_;
+  const T* identity_;
+};
+
+// fold's step as the f of a map: a task changes the accumulator that it is bound to.
+template <class Step, class T>
+class bound_step {
+ public:
+  using step = Step;
+
+  explicit bound_step(Step& call, T* into = nullptr) noexcept : call_(&call), into_(into) {}
+  [[nodiscard]] bound_step to(T& into) const noexcept { return bound_step(*call_, &into); }
+  [[nodiscard]] Step& call() const noexcept { return *call_; }
+
+  template <class... X>
+    requires std::invocable<Step&, T&, X...>
+  void operator()(X&&... x) const noexcept(std::is_nothrow_invocable_v<Step&, T&, X...>) {
+    static_cast<void>(std::invoke(*call_, *into_, std::forward<X>(x)...));
+  }
+  template <class... X>
+    requires(!std::invocable<Step&, T&, context&, X...> && std::invocable<Step&, context&, T&, X...>)
+  void operator()(context& self, X&&... x) const noexcept(std::is_nothrow_invocable_v<Step&, context&, T&, X...>) {
+    static_cast<void>(std::invoke(*call_, self, *into_, std::forward<X>(x)...));
+  }
+
+ private:
+  Step* call_;
+  T* into_;
+};
+
+// Whether a task of these cannot throw between the beginning of the step and its end.
+template <class F, class Elements>
+inline constexpr bool steps_without_throwing = false;
+template <class F, class... Elements>
+inline constexpr bool steps_without_throwing<F, list<Elements...>> =
+    std::is_nothrow_invocable_v<F&, Elements...> || std::is_nothrow_invocable_v<F&, context&, Elements...>;
+
+// Where the tasks of a reduction lie.
+class block_rule {
+ public:
+  block_rule(std::uint64_t tasks, std::uint64_t block) noexcept : tasks_(tasks), block_(block) {}
+
+  [[nodiscard]] std::uint64_t tasks() const noexcept { return tasks_; }
+  [[nodiscard]] std::uint64_t tasks_of_block() const noexcept { return block_; }
+  [[nodiscard]] std::uint64_t blocks() const noexcept { return tasks_ / block_ + (tasks_ % block_ != 0 ? 1 : 0); }
+  [[nodiscard]] std::uint64_t block_of(std::uint64_t task) const noexcept { return task / block_; }
+  [[nodiscard]] std::uint64_t begin(std::uint64_t block) const noexcept { return block * block_; }
+  [[nodiscard]] std::uint64_t end(std::uint64_t block) const noexcept {
+    return block + 1 < blocks() ? (block + 1) * block_ : tasks_;
+  }
+
+ private:
+  std::uint64_t tasks_;
+  std::uint64_t block_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/forced_unwind.hpp
+// forced_unwind: by what glibc unwinds a thread at pthread_cancel and pthread_exit.
+
+#if __has_include(<bits/cxxabi_forced.h>)
+#include <cxxabi.h>
+#endif
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Who catches it, by its type or as anything, has to let it pass: glibc ends the program otherwise. Functions that
+// catch it are PARMAP_CATCHES_FORCED_UNWIND: there is no such object, and UBSan would report the reference.
+#define PARMAP_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
+#if __has_include(<bits/cxxabi_forced.h>)
+using forced_unwind = abi::__forced_unwind;
+#else
+class forced_unwind {};  // libc++ has no name for it
+#endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/block_tree.hpp
+// block_tree: the accumulators of a reduction in this process: blocks of which a part is done, and the binary tree over
+// the blocks.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The accumulator of the first tasks of a block, up to the task `next`.
+template <class T>
+struct block_prefix {
+  std::optional<T> accumulator;
+  std::uint64_t next;
+  std::optional<std::uint64_t> first;  // the first task that is in it
+};
+// Values of tasks [b, e) of a block, which wait for those before them. A task that has failed has none.
+template <class T>
+struct kept_values {
+  std::uint64_t b;
+  std::uint64_t e;
+  std::vector<std::pair<std::uint64_t, T>> values;
+};
+// What blocks [place << level, (place + 1) << level) come to.
+template <class T>
+struct tree_node {
+  unsigned level;
+  std::uint64_t place;
+  T value;
+  std::uint64_t first;  // the first task that is in it
+};
+
+// Several threads may add to it at once. Whoever adds the second of two neighbours combines them, outside the lock. So
+// with W workers it holds the values of a few blocks for each worker, and at most W nodes of each level.
+template <class Reducer>
+class block_tree {
+ public:
+  using value = typename Reducer::value;
+  using prefix = block_prefix<value>;
+  using kept = kept_values<value>;
+  using node = tree_node<value>;
+
+  // `lets_out`: what the combination of two values throws leaves the call. Else it becomes a failure, and the right one
+  // is left out.
+  block_tree(const Reducer& reducer, block_rule rule, bool lets_out)
+      : reducer_(reducer),
+        rule_(rule),
+        lets_out_(lets_out) {}
+
+  // Takes the accumulator of the block of task `next` if it ends right before it.
+  [[nodiscard]] std::optional<prefix> take_prefix(std::uint64_t next) {
+    const std::scoped_lock lock(mutex_);
+    const auto at = opened_.find(rule_.block_of(next));
+    if (at == opened_.end() || !at->second.begin || at->second.begin->next != next) return {};
+    return std::exchange(at->second.begin, std::nullopt);
+  }
+  void add(std::uint64_t block, prefix begin) {
+    while (begin.next != rule_.end(block)) {
+      std::unique_lock lock(mutex_);
+      opened& mine = opened_[block];
+      const auto behind = mine.pieces.find(begin.next);
+      if (behind == mine.pieces.end()) {
+        mine.begin = std::move(begin);
+        return;
+      }
+      const kept piece = std::move(behind->second);
+      mine.pieces.erase(behind);
+      lock.unlock();
+      absorb(block, begin, piece);
+    }
+    {
+      const std::scoped_lock lock(mutex_);
+      opened_.erase(block);
+    }
+    if (begin.first) add(node{0, block, std::move(*begin.accumulator), *begin.first});
+    else if (block == 0) add(node{0, 0, std::move(*begin.accumulator), 0});
+  }
+  void add(std::uint64_t block, kept piece) {
+    if (piece.b == piece.e) return;
+    std::unique_lock lock(mutex_);
+    opened& mine = opened_[block];
+    if (!mine.begin || mine.begin->next != piece.b) {
+      mine.pieces.emplace(piece.b, std::move(piece));
+      return;
+    }
+    prefix begin = *std::exchange(mine.begin, std::nullopt);
+    lock.unlock();
+    absorb(block, begin, piece);
+    add(block, std::move(begin));
+  }
+  void add(node made) {
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      const auto twin = nodes_.find({made.level, made.place ^ 1});
+      if (twin == nodes_.end()) {
+        nodes_.emplace(key(made), std::move(made));
+        return;
+      }
+      node other = std::move(twin->second);
+      nodes_.erase(twin);
+      lock.unlock();
+      try {
+        if (made.place % 2 == 0) combine(made, other);
+        else combine(other, made), made = std::move(other);
+      } catch (...) {  // only if it is let out: finish() tries again
+        lock.lock();
+        nodes_.insert_or_assign(key(made), std::move(made));
+        nodes_.insert_or_assign(key(other), std::move(other));
+        throw;
+      }
+    }
+  }
+  // Combines a node with its right neighbour of the same level; the result is in `left`, one level higher.
+  PARMAP_CATCHES_FORCED_UNWIND void combine(node& left, const node& right) {
+    try {
+      left.value = reducer_.combined(std::as_const(left.value), right.value);
+    } catch (const forced_unwind&) {
+      throw;
+    } catch (...) {
+      if (lets_out_) throw;
+      fail(right.first, rule_.begin(left.place << left.level), last_of(right));
+    }
+    ++left.level;
+    left.place /= 2;
+  }
+
+  // Call when no thread adds any more: combines what there is. Block 0 is always there, as it begins with the initial
+  // value.
+  [[nodiscard]] value finish() {
+    for (auto& [block, mine] : std::exchange(opened_, {})) {
+      prefix begin = mine.begin ? std::move(*mine.begin) : prefix{reducer_.start(block), rule_.begin(block), {}};
+      for (auto& [b, piece] : mine.pieces) absorb(block, begin, piece);
+      begin.next = rule_.end(block);
+      add(block, std::move(begin));
+    }
+    const auto holds_block_0 = [](const auto& each) { return each.first.second == 0; };
+    if (std::ranges::none_of(nodes_, holds_block_0)) add(node{0, 0, reducer_.start(0).value(), 0});
+    while (nodes_.size() > 1) {
+      // The lowest level comes first. A node there without a neighbour will never have one.
+      node lone = std::move(nodes_.begin()->second);
+      nodes_.erase(nodes_.begin());
+      if (!nodes_.contains({lone.level, lone.place ^ 1})) {
+        lone.level += 1;
+        lone.place /= 2;
+      }
+      add(std::move(lone));
+    }
+    return std::move(nodes_.begin()->second.value);
+  }
+  [[nodiscard]] failure_runs take_failures() { return std::move(failures_); }
+
+ private:
+  using level_and_place = std::pair<unsigned, std::uint64_t>;
+  struct opened {
+    std::optional<prefix> begin;
+    std::map<std::uint64_t, kept> pieces;  // by their first task
+  };
+
+  [[nodiscard]] static level_and_place key(const node& of) noexcept { return {of.level, of.place}; }
+  [[nodiscard]] std::uint64_t last_of(const node& of) const noexcept {
+    const std::uint64_t behind = (of.place + 1) << of.level;
+    return behind < rule_.blocks() ? rule_.begin(behind) : rule_.tasks();
+  }
+
+  PARMAP_CATCHES_FORCED_UNWIND void absorb(std::uint64_t block, prefix& begin, const kept& piece) {
+    for (const auto& [task, made] : piece.values) {
+      try {
+        if (begin.accumulator) begin.accumulator = reducer_.combined(std::as_const(*begin.accumulator), made);
+        else begin.accumulator = made;
+        if (!begin.first) begin.first = task;
+      } catch (const forced_unwind&) {
+        throw;
+      } catch (...) {
+        if (lets_out_) throw;
+        fail(task, rule_.begin(block), rule_.end(block));
+      }
+    }
+    begin.next = piece.e;
+  }
+
+  // Inside a catch block.
+  void fail(std::uint64_t task, std::uint64_t b, std::uint64_t e) {
+    failure why = failure_of_combining(task, b, e);
+    const std::scoped_lock lock(mutex_);
+    failures_.emplace_back(std::move(why), 1);
+  }
+
+  const Reducer& reducer_;
+  block_rule rule_;
+  bool lets_out_;
+  std::mutex mutex_;
+  std::map<std::uint64_t, opened> opened_;  // by block
+  std::map<level_and_place, node> nodes_;
+  failure_runs failures_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/usable_cores.hpp
+// usable_cores: the number of cores that this process may use.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
+[[nodiscard]] PARMAP_API unsigned usable_cores();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/in_process.hpp
+// reduced_tasks: numbered tasks whose values a thread combines as it runs them; for serial and threads.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class Tasks, class Reducer>
+class reduced_tasks final : public placed_tasks {
+ public:
+  using value = typename Reducer::value;
+
+  // `workers`: more threads than that never run tasks. `lets_out`: see block_tree.
+  reduced_tasks(const Tasks& tasks, const Reducer& reducer, const options& chosen, std::uint64_t workers, bool lets_out)
+      : placed_tasks(Tasks::takes_context,
+                     {static_cast<round_index>(reducer.block(tasks.size())), !reducer.makes_values},
+                     observer_of(tasks)),
+        tasks_(tasks),
+        reducer_(reducer),
+        rule_(tasks.size(), reducer.block(tasks.size())),
+        postpones_(postpones_retries(chosen)),
+        lets_out_(lets_out),
+        tree_(reducer, rule_, lets_out),
+        seats_(std::max<std::uint64_t>(workers, 1)) {}
+
+  void run(task_chunk& chunk, context& self) const override {
+    seat& mine = seats_[self.worker()];
+    guarded([&] { go_on(mine, chunk.at); });
+    bool halted = false;
+    while (chunk.at < chunk.end && !halted) {
+      if (!mine.open) open(mine, chunk.at);
+      const std::uint64_t end = std::min(chunk.end, rule_.end(mine.block));
+      if (mine.keeps) halted = !keep_values(mine, chunk, end, self);
+      else if constexpr (Reducer::makes_values) halted = !combine_values(mine, chunk, end, self);
+      else halted = !take_steps(mine, chunk, end, self);
+      if (mine.next == rule_.end(mine.block)) guarded([&] { close(mine); });
+    }
+    guarded([&] { put_away(mine); });
+  }
+
+  // Call when the engine has returned: the value without the tasks that failed. Adds the failures of combining.
+  [[nodiscard]] value finish(failure_list& failures) {
+    if (broken_) std::rethrow_exception(broken_);
+    for (seat& each : seats_) {
+      note_combining(each);
+      put_away(each);
+    }
+    value made = tree_.finish();
+    failures = with_combining(std::move(failures), tree_.take_failures(), [this](const failure& why) {
+      const std::uint64_t block = rule_.block_of(why.index);
+      return combining_.contains(why.index) ? combining_text(rule_.begin(block), rule_.end(block)) : std::string();
+    });
+    return made;
+  }
+
+ private:
+  // What the accumulator is during a run of tasks: a copy in registers, if that is possible.
+  using held = std::conditional_t<std::is_trivially_copyable_v<value> && sizeof(value) <= 64, value, value&>;
+
+  // Of one thread, in cache lines of its own. It keeps a block open from one chunk's exception to its next task.
+  struct alignas(128) seat {
+    bool open{};
+    bool keeps{};      // values, as the tasks before them have not ended
+    bool combining{};  // the task `next` has failed after f had returned
+    bool fresh{};      // nobody else has had a part of this block
+    std::uint64_t block{};
+    std::uint64_t next{};
+    std::optional<value> accumulator{};
+    std::optional<value> spare{};
+    std::optional<std::uint64_t> first{};
+    kept_values<value> kept{};
+    std::vector<tree_node<value>> nodes{};  // of complete blocks, from left to right
+  };
+
+  // A run of tasks: puts everything back where it belongs, however it ends.
+  struct part {
+    part(seat& of, task_chunk& tasks) noexcept : mine(of), chunk(tasks), accumulator(*of.accumulator), next(tasks.at) {}
+    part(const part&) = delete;
+    part& operator=(const part&) = delete;
+    ~part() {
+      if constexpr (!std::is_reference_v<held>) *mine.accumulator = accumulator;
+      if (!mine.first && next > chunk.at) mine.first = chunk.at;
+      mine.combining = combining;
+      mine.next = next;
+      chunk.at = next;
+    }
+
+    seat& mine;
+    task_chunk& chunk;
+    held accumulator;
+    std::uint64_t next;
+    bool combining{};
+  };
+
+  // What is thrown between tasks is no task's failure: under serial it leaves the call now, else at the end.
+  template <class Do>
+  PARMAP_CATCHES_FORCED_UNWIND void guarded(const Do& act) const {
+    try {
+      act();
+    } catch (const forced_unwind&) {
+      throw;
+    } catch (...) {
+      if (lets_out_) throw;
+      const std::scoped_lock lock(mutex_);
+      if (!broken_) broken_ = std::current_exception();
+    }
+  }
+
+  // The next task of this thread is `at`. After an exception it is the same task or the one behind it.
+  void go_on(seat& mine, std::uint64_t at) const {
+    if (!mine.open) return;
+    if (at == mine.next + 1) note_combining(mine);
+    mine.combining = false;
+    if (at == mine.next + 1 && !postpones_) mine.next = at;
+    if (at != mine.next) put_away(mine);
+    else if (at == rule_.end(mine.block)) close(mine);
+  }
+  void note_combining(seat& mine) const {
+    if (!mine.combining) return;
+    const std::scoped_lock lock(mutex_);
+    combining_.insert(mine.next);
+  }
+
+  void open(seat& mine, std::uint64_t at) const {
+    const std::uint64_t block = rule_.block_of(at);
+    mine.fresh = at == rule_.begin(block);
+    auto begun = mine.fresh ? std::nullopt : tree_.take_prefix(at);
+    mine.keeps = false;
+    if (begun) {
+      mine.accumulator = std::move(begun->accumulator);
+      mine.first = begun->first;
+    } else if (at == rule_.begin(block)) {
+      mine.accumulator = reducer_.start(block);
+      mine.first.reset();
+    } else {
+      mine.keeps = true;
+      mine.kept = {at, at, {}};
+      mine.kept.values.reserve(rule_.end(block) - at);  // so that a value that is made can be kept
+    }
+    mine.block = block;
+    mine.next = at;
+    mine.open = true;
+  }
+  // The block has ended.
+  void close(seat& mine) const {
+    if (mine.keeps || !mine.fresh) return put_block(mine);
+    mine.open = false;
+    if (mine.first || mine.block == 0)
+      mine.nodes.push_back({0, mine.block, std::move(*mine.accumulator), mine.first.value_or(0)});
+    combine_nodes(mine);
+  }
+  void combine_nodes(seat& mine) const {
+    while (mine.nodes.size() > 1) {
+      auto& left = *(mine.nodes.end() - 2);
+      auto& right = mine.nodes.back();
+      if (left.level != right.level || left.place % 2 != 0 || right.place != left.place + 1) return;
+      tree_.combine(left, right);
+      mine.nodes.pop_back();
+    }
+  }
+  // Gives what the thread has to the tree.
+  void put_away(seat& mine) const {
+    combine_nodes(mine);
+    if (mine.open) put_block(mine);
+    while (!mine.nodes.empty()) {
+      auto last = std::move(mine.nodes.back());
+      mine.nodes.pop_back();
+      tree_.add(std::move(last));
+    }
+  }
+  void put_block(seat& mine) const {
+    mine.open = false;
+    if (mine.keeps) {
+      mine.kept.e = mine.next;
+      tree_.add(mine.block, std::move(mine.kept));
+    } else if (mine.next > rule_.begin(mine.block)) {
+      tree_.add(mine.block, block_prefix<value>{std::move(mine.accumulator), mine.next, mine.first});
+    }
+  }
+
+  // Each of these runs tasks until `end`; false if the gate lets none begin any more.
+
+  bool combine_values(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    if (!mine.accumulator) {
+      if (!first_value(mine, chunk, self)) return false;
+      if (chunk.at == end) return true;
+    }
+    if constexpr (!Tasks::takes_context)
+      if (chunk.gate == nullptr) {
+        combine_plainly(mine, chunk, end, self);
+        return true;
+      }
+    part now(mine, chunk);
+    tasks_.for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+      if (!chunk.gate->begin(i, self)) return false;
+      value made = static_cast<value>(call());
+      now.combining = true;
+      made = reducer_.combined(std::as_const(now.accumulator), std::move(made));
+      now.combining = false;
+      chunk.gate->end(self);
+      now.accumulator = std::move(made);
+      now.next = i + 1;
+      return true;
+    });
+    return now.next == end;
+  }
+  // A function of its own, so that the compiler keeps the loop's variables in registers.
+  [[gnu::noinline]] void combine_plainly(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    part now(mine, chunk);
+    tasks_.for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+      value made = static_cast<value>(call());
+      now.combining = true;
+      now.accumulator = reducer_.combined(std::as_const(now.accumulator), std::move(made));
+      now.combining = false;
+      now.next = i + 1;
+      return true;
+    });
+  }
+  // The first value of a block is its accumulator.
+  bool first_value(seat& mine, task_chunk& chunk, context& self) const {
+    const std::uint64_t at = chunk.at;
+    tasks_.for_each(at, at + 1, self, [&](std::uint64_t i, const auto& call) {
+      if (chunk.gate != nullptr && !chunk.gate->begin(i, self)) return false;
+      value made = static_cast<value>(call());
+      if (chunk.gate != nullptr) chunk.gate->end(self);
+      mine.accumulator.emplace(std::move(made));
+      mine.first = i;
+      mine.next = chunk.at = i + 1;
+      return true;
+    });
+    return chunk.at != at;
+  }
+
+  bool keep_values(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    if constexpr (Reducer::makes_values) {
+      tasks_.for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+        if (chunk.gate != nullptr && !chunk.gate->begin(i, self)) return false;
+        value made = static_cast<value>(call());
+        if (chunk.gate != nullptr) chunk.gate->end(self);
+        mine.kept.values.emplace_back(i, std::move(made));
+        mine.next = chunk.at = i + 1;
+        return true;
+      });
+    }
+    return chunk.at == end;
+  }
+
+  // A step that throws, or ends too late, leaves the accumulator as it was before it.
+  bool take_steps(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    if constexpr (!Reducer::makes_values) {
+      using step = std::remove_cvref_t<decltype(tasks_.function())>;
+      constexpr bool safe = steps_without_throwing<step, typename Tasks::element_types>;
+      if constexpr (safe && !Tasks::takes_context)
+        if (chunk.gate == nullptr) {
+          step_plainly(mine, chunk, end, self);
+          return true;
+        }
+      part now(mine, chunk);
+      struct restore {
+        part& of;
+        bool needed{};
+        ~restore() {
+          if (needed) of.accumulator = std::move(*of.mine.spare);
+        }
+      } back{now};
+      step bound = tasks_.function().to(now.accumulator);
+      tasks_.with(bound).for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+        if (chunk.gate != nullptr && !chunk.gate->begin(i, self)) return false;
+        if (mine.spare) *mine.spare = std::as_const(now.accumulator);
+        else mine.spare.emplace(std::as_const(now.accumulator));
+        back.needed = true;
+        call();
+        if (chunk.gate != nullptr) chunk.gate->end(self);
+        back.needed = false;
+        now.next = i + 1;
+        return true;
+      });
+      return now.next == end;
+    } else {
+      return false;
+    }
+  }
+
+  [[gnu::noinline]] void step_plainly(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    part now(mine, chunk);
+    auto bound = tasks_.function().to(now.accumulator);
+    tasks_.with(bound).for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+      call();
+      now.next = i + 1;
+      return true;
+    });
+  }
+
+  const Tasks& tasks_;
+  const Reducer& reducer_;
+  block_rule rule_;
+  bool postpones_;
+  bool lets_out_;
+  mutable block_tree<Reducer> tree_;
+  mutable std::vector<seat> seats_;  // of each worker
+  mutable std::mutex mutex_;
+  mutable std::exception_ptr broken_;                    // memory ran out
+  mutable std::unordered_set<std::uint64_t> combining_;  // the tasks whose values could not be combined
+};
+
+// How many threads may run tasks of a map on the engine threads.
+[[nodiscard]] inline std::uint64_t most_threads(std::uint64_t tasks, const options& chosen) {
+  return std::min<std::uint64_t>(tasks, chosen.workers != 0 ? chosen.workers : usable_cores());
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/in_caller.hpp
+// reduce_values: combines, in the calling thread, values that an engine has brought there.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Tasks that return the values of a map, each once.
+template <class T>
+class values_as_tasks {
+ public:
+  using result = T;
+  static constexpr bool takes_context = false;
+
+  explicit values_as_tasks(results<T>& all) noexcept : all_(all) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return all_.size(); }
+  template <class Visit>
+  void for_each(std::uint64_t b, std::uint64_t e, context&, Visit&& visit) const {
+    for (std::uint64_t i = b; i < e; ++i)
+      if (!visit(i, [&] { return std::move(all_)[i]; })) return;
+  }
+
+ private:
+  results<T>& all_;
+};
+
+// `lets_out`: what the reducer throws leaves the call.
+template <class T, class Reducer>
+reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer& reducer, const options& chosen,
+                                                 bool lets_out) {
+  const values_as_tasks<T> tasks(all);
+  reduced_tasks<values_as_tasks<T>, Reducer> bound(tasks, reducer, chosen, 1, lets_out);
+  context self(all.seed(), 0);
+  failure_runs refused;
+  all.failures().for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
+    for (task_chunk chunk{b, e, nullptr}; chunk.at < e;) {
+      try {
+        bound.run(chunk, self);
+      } catch (...) {
+        if (lets_out) throw;
+        thrown what = describe_or_give_up();
+        refused.emplace_back(failure{chunk.at++, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
+      }
+    }
+  });
+  failure_list failures = add_failures(all.failures(), std::move(refused));
+  auto made = bound.finish(failures);
+  reduction<typename Reducer::value> whole(std::move(made), all.size(), std::move(failures), all.seed());
+  all.pass_notes(whole);
+  return whole;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/reduction/accumulator_memory.hpp
+// make_accumulator_memory: the memory that the workers of a reduction share.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A part of `fixed` bytes, and behind it an arena for each worker if values are encoded. Throws std::system_error.
+[[nodiscard]] PARMAP_API shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/shared_accumulators.hpp
+// shared_accumulators: the memory in which workers of the engine multi publish the accumulators of a reduction.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Where one value lies: itself, or an encoded_slot that tells where its bytes are. Zeroed memory holds none.
+template <class T>
+struct value_place {
+  static constexpr bool encoded = !in_slot<T>;
+  static constexpr std::size_t bytes = encoded ? sizeof(encoded_slot) : sizeof(T);
+  static constexpr std::size_t alignment = encoded ? alignof(encoded_slot) : alignof(T);
+
+  alignas(alignment) std::array<std::byte, bytes> held;
+};
+
+// The words of a block. Its accumulator lies in two places that are written in turn, so that a worker that dies while
+// it writes one leaves the other. `done` of a place is written last: the value is that of the first `done` tasks of the
+// block, and the last of these is in it. The larger one counts. Only the worker that runs the block's next task writes.
+template <class T>
+struct block_words {
+  shared_word<"combining"> combining;  // 1 + the task of the block whose value is being combined; 0: none
+  struct {
+    shared_word<"done"> done;  // 0: nothing was written
+    value_place<T> value;
+  } place[2];
+
+  [[nodiscard]] unsigned newest() const noexcept { return place[1].done.get() > place[0].done.get() ? 1 : 0; }
+  [[nodiscard]] std::uint64_t done() const noexcept { return place[newest()].done.get(); }
+};
+
+// Memory for bytes of encoded values, one arena per worker.
+class byte_arenas {
+ public:
+  // The arenas begin at `begin` of the memory; in front of them lies a word for each.
+  byte_arenas(const shared_memory& memory, std::size_t words_at, std::size_t begin, unsigned workers) noexcept
+      : memory_(&memory),
+        tops_(static_cast<shared_word<"arena">*>(memory.at(words_at))),
+        begin_(begin),
+        each_((memory.size() - begin) / workers / 16 * 16) {
+    for (unsigned w = 0; w < workers; ++w) (::new (static_cast<void*>(tops_ + w)) shared_word<"arena">)->set(first(w));
+  }
+
+  // The first free byte of worker w; at most end(w), also if a task has written over it.
+  [[nodiscard]] std::size_t top(unsigned w) const noexcept { return std::clamp(tops_[w].get(), first(w), end(w)); }
+  void set_top(unsigned w, std::size_t top) const noexcept { tops_[w].set(top); }
+  [[nodiscard]] std::size_t end(unsigned w) const noexcept { return first(w) + each_; }
+  [[nodiscard]] byte_writer writer(std::size_t from, std::size_t to) const noexcept {
+    return {memory_->bytes() + from, memory_->bytes() + to};
+  }
+  [[nodiscard]] encoded_slot commit(const byte_writer& written, std::uint64_t key) const noexcept {
+    if (written.written() <= encoded_slot::longest_short)
+      return encoded_slot::of_short(written.data(), written.written(), key);
+    return encoded_slot::in_arena(static_cast<std::uint64_t>(written.data() - memory_->bytes()), written.data(),
+                                  written.written(), key);
+  }
+  // Throws bad_encoding unless the bytes are as they were committed.
+  [[nodiscard]] byte_reader read(const encoded_slot& at, std::uint64_t key) const {
+    if (at.is_short()) {
+      if (const auto bytes = at.read_short(key)) return *bytes;
+    } else if (at.offset >= begin_ && at.offset <= memory_->size() &&
+               at.bytes_in_arena() <= memory_->size() - at.offset) {
+      const std::byte* const from = memory_->bytes() + at.offset;
+      if (at.fits_check(from, key)) return {from, at.bytes_in_arena()};
+    }
+    throw bad_encoding(
+        "an accumulator was written over by a task that wrote to memory it does not own; run the reduction under "
+        "parmap::serial with valgrind or -fsanitize=address to find that task");
+  }
+
+ private:
+  [[nodiscard]] std::size_t first(unsigned w) const noexcept { return begin_ + w * each_; }
+
+  const shared_memory* memory_;
+  shared_word<"arena">* tops_;
+  std::size_t begin_;
+  std::size_t each_;
+};
+
+// One worker's hand on it: writes and reads values. Several versions of one value, such as an accumulator after each
+// task, share the memory of the largest few.
+template <class T>
+class value_writer {
+ public:
+  value_writer(const byte_arenas& arenas, unsigned worker) noexcept : arenas_(&arenas), worker_(worker) {
+    if constexpr (value_place<T>::encoded) begin_versions();
+  }
+
+  // The bytes of the versions up to now stay. The next version is that of another value.
+  void begin_versions() noexcept {
+    if (size_ != 0) arenas_->set_top(worker_, at_ + size_);  // what lies behind the last version is older
+    low_ = (arenas_->top(worker_) + 15) / 16 * 16;
+    at_ = low_;
+    size_ = 0;
+  }
+  // The older of the last two versions is overwritten, where its memory suffices. Throws what the codec throws.
+  void write(value_place<T>& to, const T& made, std::uint64_t key) {
+    if constexpr (!value_place<T>::encoded) {
+      ::new (static_cast<void*>(to.held.data())) T(made);
+    } else {
+      const bool fits = at_ - low_ >= size_ + size_ / 8 + 64;
+      if (fits) try {
+          return commit(to, put(made, low_, at_), key);
+        } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): it has grown; there is room behind
+        }
+      commit(to, put(made, (at_ + size_ + 15) / 16 * 16, arenas_->end(worker_)), key);
+    }
+  }
+
+  [[nodiscard]] static T read(const byte_arenas& arenas, const value_place<T>& from, std::uint64_t key) {
+    if constexpr (!value_place<T>::encoded) {
+      const void* const place = from.held.data();
+      return *std::launder(static_cast<const T*>(place));
+    } else {
+      const void* const slot = from.held.data();
+      byte_reader bytes = arenas.read(*std::launder(static_cast<const encoded_slot*>(slot)), key);
+      decoder in(bytes);
+      T made = in.get<T>();
+      bytes.expect_end();
+      return made;
+    }
+  }
+
+ private:
+  [[nodiscard]] byte_writer put(const T& made, std::size_t from, std::size_t end) const {
+    byte_writer bytes = arenas_->writer(std::min(from, end), end);
+    encoder(bytes).put(made);
+    return bytes;
+  }
+  void commit(value_place<T>& to, const byte_writer& bytes, std::uint64_t key) noexcept {
+    const encoded_slot slot = arenas_->commit(bytes, key);
+    if (!slot.is_short()) {
+      at_ = slot.offset;
+      size_ = bytes.written();
+      // Before the place is written: a successor must not write over what it refers to.
+      if (at_ + size_ > arenas_->top(worker_)) arenas_->set_top(worker_, at_ + size_);
+    }
+    ::new (static_cast<void*>(to.held.data())) encoded_slot(slot);
+  }
+
+  const byte_arenas* arenas_;
+  unsigned worker_;
+  std::size_t low_{};   // where the versions begin
+  std::size_t at_{};    // the newest one
+  std::size_t size_{};  // its bytes
+};
+
+// The words of all blocks, a place for the value of each task that has to be kept, and the arenas. Memory that is not
+// written costs nothing but addresses.
+template <class T>
+class shared_accumulators {
+ public:
+  shared_accumulators(block_rule rule, bool keeps_values, unsigned workers)
+      : rule_(rule),
+        values_at_(round_up(times(rule.blocks(), sizeof(block_words<T>)))),
+        words_at_(values_at_ + round_up(keeps_values ? times(rule.tasks(), sizeof(value_place<T>)) : 0)),
+        memory_(make_accumulator_memory(fixed(workers), workers, value_place<T>::encoded)),
+        arenas_(memory_, words_at_, fixed(workers), workers) {}
+
+  [[nodiscard]] const block_rule& rule() const noexcept { return rule_; }
+  [[nodiscard]] const byte_arenas& arenas() const noexcept { return arenas_; }
+  // Zeroed memory is a block_words to which nothing was written.
+  [[nodiscard]] block_words<T>& block(std::uint64_t b) const noexcept {
+    return *std::launder(static_cast<block_words<T>*>(memory_.data()) + b);
+  }
+  [[nodiscard]] value_place<T>& kept(std::uint64_t task) const noexcept {
+    return *std::launder(static_cast<value_place<T>*>(memory_.at(values_at_)) + task);
+  }
+  [[nodiscard]] bool is_done(std::uint64_t task) const noexcept {
+    const std::uint64_t b = rule_.block_of(task);
+    return block(b).done() > task - rule_.begin(b);
+  }
+
+ private:
+  static constexpr std::size_t unit = std::max<std::size_t>(4096, value_place<T>::alignment);
+  static std::size_t round_up(std::size_t bytes) noexcept { return (bytes + unit - 1) / unit * unit; }
+  static std::size_t times(std::uint64_t n, std::size_t each) {
+    if (n > std::numeric_limits<std::ptrdiff_t>::max() / 4 / each) throw std::bad_alloc();
+    return n * each;
+  }
+  [[nodiscard]] std::size_t fixed(unsigned workers) const noexcept {
+    return words_at_ + round_up(workers * sizeof(shared_word<"arena">));
+  }
+
+  block_rule rule_;
+  std::size_t values_at_;
+  std::size_t words_at_;
+  shared_memory memory_;
+  byte_arenas arenas_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/worker_tasks.hpp
+// Tasks of a reduction as worker processes run them: reducing_tasks runs tasks and folds their values, absorbing_tasks
+// folds the values that had to be kept.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Runs `make`; what it throws is the failure of the task, and says that values of range() were combined.
+template <class Range, class Make>
+PARMAP_CATCHES_FORCED_UNWIND auto combine_or_tell(const Range& range, const Make& make) {
+  try {
+    return make();
+  } catch (const forced_unwind&) {
+    throw;
+  } catch (...) {
+    const auto [b, e] = range();
+    throw not_encoded{describe_combining(b, e)};
+  }
+}
+
+// The key of the check of a value that is kept. That of an accumulator is the task behind those that are in it.
+constexpr std::uint64_t kept_key(std::uint64_t task) noexcept { return ~task; }
+
+// The newest accumulator of a block, or that before its first task.
+template <class Reducer>
+typename Reducer::value read_block(const Reducer& reducer, const shared_accumulators<typename Reducer::value>& shared,
+                                   std::uint64_t block) {
+  const auto& words = shared.block(block);
+  const auto& place = words.place[words.newest()];
+  const std::uint64_t done = place.done.get();
+  if (done == 0) return reducer.start(block).value();
+  return value_writer<typename Reducer::value>::read(shared.arenas(), place.value, shared.rule().begin(block) + done);
+}
+
+// A worker's hand on the accumulator of one block at a time.
+template <class Reducer>
+class block_writer {
+ public:
+  using value = typename Reducer::value;
+
+  block_writer(const Reducer& reducer, const shared_accumulators<value>& shared) noexcept
+      : reducer_(reducer),
+        shared_(shared) {}
+
+  [[nodiscard]] bool is_open() const noexcept { return open_; }
+  [[nodiscard]] std::uint64_t block() const noexcept { return block_; }
+  [[nodiscard]] std::optional<value>& accumulator() noexcept { return accumulator_; }
+
+  // Goes on with the newest accumulator of the block, or with that before its first task.
+  void open(std::uint64_t block, unsigned worker) {
+    open_ = false;
+    block_ = block;
+    begin_ = shared_.rule().begin(block);
+    words_ = &shared_.block(block);
+    accumulator_.reset();
+    if (words_->done() == 0) accumulator_ = reducer_.start(block);
+    else accumulator_.emplace(read_block(reducer_, shared_, block));
+    next_place_ = 1 - words_->newest();
+    writer_.emplace(shared_.arenas(), worker);
+    open_ = true;
+  }
+  void close() noexcept { open_ = false; }
+
+  // Combines the value of a task with the accumulator, and publishes it.
+  void absorb(std::uint64_t task, value made) {
+    if (accumulator_) {
+      words_->combining.set(rank(task));
+      made = combine_or_tell([this] { return std::pair(begin_, shared_.rule().end(block_)); },
+                             [&] { return reducer_.combined(std::as_const(*accumulator_), std::move(made)); });
+      words_->combining.set(0);
+    }
+    publish(task, made);
+    accumulator_ = std::move(made);
+  }
+  // Publishes the accumulator, in which this task is the last.
+  void publish(std::uint64_t task, const value& made) {
+    auto& place = words_->place[next_place_];
+    try {
+      writer_->write(place.value, made, begin_ + rank(task));
+    } catch (...) {
+      throw_not_encoded();
+    }
+    place.done.set(rank(task));
+    next_place_ = 1 - next_place_;
+  }
+
+ private:
+  // 1 for the first task of the block.
+  [[nodiscard]] std::uint64_t rank(std::uint64_t task) const noexcept { return task - begin_ + 1; }
+
+  const Reducer& reducer_;
+  const shared_accumulators<value>& shared_;
+  bool open_{};
+  std::uint64_t block_{};
+  std::uint64_t begin_{};  // the block's first task
+  block_words<value>* words_{};
+  unsigned next_place_{};
+  std::optional<value> accumulator_;
+  std::optional<value_writer<value>> writer_;
+};
+
+template <class Tasks, class Reducer>
+class reducing_tasks final : public process_tasks {
+ public:
+  using value = typename Reducer::value;
+
+  reducing_tasks(const Tasks& tasks, const Reducer& reducer, const shared_accumulators<value>& shared, bool postpones)
+      : process_tasks(tasks.size(), {slot_kind::none, 0},
+                      {static_cast<round_index>(shared.rule().tasks_of_block()), !Reducer::makes_values},
+                      observer_of(tasks)),
+        tasks_(tasks),
+        shared_(shared),
+        postpones_(postpones),
+        open_(reducer, shared) {}
+
+  // An accumulator is the task's outcome once it is published. Another worker may have gone on with it since; nobody
+  // goes on behind a task that has not ended.
+  [[nodiscard]] bool has_value(std::uint64_t task) const noexcept override { return shared_.is_done(task); }
+
+  void run(worker_chunk& chunk, context& self) const override {
+    if (open_.is_open()) go_on(chunk.next(), self);
+    while (chunk.next() < chunk.end()) {
+      const std::uint64_t at = chunk.next();
+      const std::uint64_t block = shared_.rule().block_of(at);
+      if (!open_.is_open() || open_.block() != block) begin(block, at, self);
+      const std::uint64_t end = std::min(chunk.end(), shared_.rule().end(block));
+      if (keeps_) keep_values(chunk, end, self);
+      else if constexpr (Reducer::makes_values) combine_values(chunk, end, self);
+      else take_steps(chunk, end, self);
+      open_.close();
+    }
+  }
+
+ private:
+  // After an exception: the same task again, or the next one.
+  void go_on(std::uint64_t at, context& self) const {
+    const std::uint64_t before = next_;
+    const bool left_out = at == before + 1 && !postpones_;
+    const bool same_block = shared_.rule().block_of(at) == open_.block();
+    if (at == before || (left_out && same_block)) {
+      next_ = at;
+      if (!Reducer::makes_values) open_.open(open_.block(), self.worker());  // a step may have begun
+    } else {
+      open_.close();
+    }
+  }
+  void begin(std::uint64_t block, std::uint64_t at, context& self) const {
+    const std::uint64_t before = at - shared_.rule().begin(block);
+    // A fold's claims hold whole blocks, so that of the tasks before this one those without a value have failed.
+    keeps_ = Reducer::makes_values && shared_.block(block).done() != before;
+    next_ = at;
+    if (!keeps_) open_.open(block, self.worker());
+  }
+
+  template <class Do>
+  void each(const Tasks& tasks, worker_chunk& chunk, std::uint64_t end, context& self, const Do& act) const {
+    tasks.for_each(chunk.next(), end, self, [&](std::uint64_t i, const auto& call) {
+      if constexpr (Tasks::takes_context) chunk.begin_task(self);
+      else chunk.begin_task();
+      act(i, call);
+      chunk.end_task();
+      next_ = i + 1;
+      return true;
+    });
+  }
+  void combine_values(worker_chunk& chunk, std::uint64_t end, context& self) const {
+    each(tasks_, chunk, end, self,
+         [&](std::uint64_t i, const auto& call) { open_.absorb(i, static_cast<value>(call())); });
+  }
+  void keep_values(worker_chunk& chunk, std::uint64_t end, context& self) const {
+    if constexpr (Reducer::makes_values) {
+      value_writer<value> writer(shared_.arenas(), self.worker());
+      each(tasks_, chunk, end, self, [&](std::uint64_t i, const auto& call) {
+        const value& made = static_cast<value>(call());
+        try {
+          writer.begin_versions();
+          writer.write(shared_.kept(i), made, kept_key(i));
+        } catch (...) {
+          throw_not_encoded();
+        }
+      });
+    }
+  }
+  void take_steps(worker_chunk& chunk, std::uint64_t end, context& self) const {
+    if constexpr (!Reducer::makes_values) {
+      auto bound = tasks_.function().to(*open_.accumulator());
+      each(tasks_.with(bound), chunk, end, self, [&](std::uint64_t i, const auto& call) {
+        call();
+        open_.publish(i, *open_.accumulator());
+      });
+    }
+  }
+
+  const Tasks& tasks_;
+  const shared_accumulators<value>& shared_;
+  bool postpones_;
+  // Of one worker, whose process has its own copy.
+  mutable block_writer<Reducer> open_;
+  mutable bool keeps_{};
+  mutable std::uint64_t next_{};
+};
+
+// Task k stands for the k-th task of the blocks of which values were kept.
+template <class Reducer>
+class absorbing_tasks final : public process_tasks {
+ public:
+  using value = typename Reducer::value;
+
+  // `failed`: the tasks that have no value.
+  absorbing_tasks(const Reducer& reducer, const shared_accumulators<value>& shared,
+                  const std::vector<std::uint64_t>& blocks, const failure_list& failed)
+      : process_tasks(blocks.size() * shared.rule().tasks_of_block(), {slot_kind::none, 0},
+                      {static_cast<round_index>(shared.rule().tasks_of_block()), true}),
+        shared_(shared),
+        blocks_(blocks),
+        failed_(failed),
+        open_(reducer, shared) {}
+
+  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
+    return shared_.rule().begin(blocks_[k / shared_.rule().tasks_of_block()]) + k % shared_.rule().tasks_of_block();
+  }
+  [[nodiscard]] bool has_value(std::uint64_t k) const noexcept override { return shared_.is_done(task(k)); }
+  void run(worker_chunk& chunk, context& self) const override {
+    while (chunk.next() < chunk.end()) {
+      const std::uint64_t i = task(chunk.next());
+      chunk.begin_task();
+      const std::uint64_t block = shared_.rule().block_of(i);
+      if (i < shared_.rule().end(block) && !shared_.is_done(i) && !failed_.contains(i)) {
+        if (!open_.is_open() || open_.block() != block) open_.open(block, self.worker());
+        open_.absorb(i, value_writer<value>::read(shared_.arenas(), shared_.kept(i), kept_key(i)));
+      }
+      chunk.end_task();
+    }
+    open_.close();
+  }
+
+ private:
+  const shared_accumulators<value>& shared_;
+  const std::vector<std::uint64_t>& blocks_;
+  const failure_list& failed_;
+  mutable block_writer<Reducer> open_;  // of one worker
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/tree_tasks.hpp
+// tree_tasks: the combinations of the binary tree over the blocks of a reduction, as tasks of a worker process.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The combinations in an order in which each comes after those that it needs. The operand `k` is block k if k is below
+// the number of blocks, else the result of combination k - blocks.
+class tree_plan {
+ public:
+  struct combination {
+    std::uint64_t left;
+    std::uint64_t right;
+    std::uint64_t first;  // the first task that is in the right one
+    std::uint64_t b;      // they stand for the tasks [b, e)
+    std::uint64_t e;
+  };
+
+  // has_part(block): whether the block has an accumulator; first_of(block): the first task that is in it. Block 0
+  // always takes part, as it begins with the initial value.
+  template <class HasPart, class FirstOf>
+  tree_plan(const block_rule& rule, const HasPart& has_part, const FirstOf& first_of) {
+    struct node {
+      std::uint64_t place;
+      std::uint64_t operand;
+      std::uint64_t first;
+    };
+    std::vector<node> level;
+    for (std::uint64_t block = 0; block < rule.blocks(); ++block)
+      if (block == 0 || has_part(block)) level.push_back({block, block, block == 0 ? 0 : first_of(block)});
+    const auto begin_of = [&](std::uint64_t blocks) {
+      return blocks < rule.blocks() ? rule.begin(blocks) : rule.tasks();
+    };
+    for (unsigned height = 0; level.size() > 1; ++height) {
+      std::size_t kept = 0;
+      for (std::size_t k = 0; k < level.size(); ++k) {
+        node mine = level[k];
+        if (k + 1 < level.size() && mine.place % 2 == 0 && level[k + 1].place == mine.place + 1) {
+          const node& twin = level[++k];
+          all_.push_back({mine.operand, twin.operand, twin.first, begin_of(mine.place << height),
+                          begin_of((twin.place + 1) << height)});
+          mine.operand = rule.blocks() + all_.size() - 1;
+        }
+        mine.place /= 2;
+        level[kept++] = mine;
+      }
+      level.resize(kept);
+    }
+    result_ = level.empty() ? 0 : level.front().operand;
+  }
+
+  [[nodiscard]] const std::vector<combination>& all() const noexcept { return all_; }
+  // The operand that stands for everything.
+  [[nodiscard]] std::uint64_t result() const noexcept { return result_; }
+
+ private:
+  std::vector<combination> all_;
+  std::uint64_t result_{};
+};
+
+// One worker at a time runs them, in order. A combination that fails counts as its left operand.
+template <class Reducer>
+class tree_tasks final : public process_tasks {
+ public:
+  using value = typename Reducer::value;
+
+  // `results`: has a block for each combination.
+  tree_tasks(const Reducer& reducer, const tree_plan& plan, const shared_accumulators<value>& blocks,
+             const shared_accumulators<value>& results)
+      : process_tasks(plan.all().size(), {slot_kind::none, 0}),
+        reducer_(reducer),
+        plan_(plan),
+        blocks_(blocks),
+        results_(results) {}
+
+  [[nodiscard]] bool has_value(std::uint64_t k) const noexcept override { return results_.is_done(k); }
+  void run(worker_chunk& chunk, context& self) const override {
+    value_writer<value> writer(results_.arenas(), self.worker());
+    while (chunk.next() < chunk.end()) {
+      const std::uint64_t k = chunk.next();
+      chunk.begin_task();
+      const tree_plan::combination& what = plan_.all()[k];
+      const value left = read(what.left);
+      const value right = read(what.right);
+      const value made =
+          combine_or_tell([&] { return std::pair(what.b, what.e); }, [&] { return reducer_.combined(left, right); });
+      block_words<value>& words = results_.block(k);
+      try {
+        writer.begin_versions();
+        writer.write(words.place[0].value, made, k);
+      } catch (...) {
+        throw_not_encoded();
+      }
+      words.place[0].done.set(1);
+      chunk.end_task();
+    }
+  }
+
+  // Throws what decoding throws.
+  [[nodiscard]] value read(std::uint64_t operand) const {
+    const std::uint64_t blocks = blocks_.rule().blocks();
+    while (operand >= blocks && !results_.is_done(operand - blocks)) operand = plan_.all()[operand - blocks].left;
+    if (operand >= blocks)
+      return value_writer<value>::read(results_.arenas(), results_.block(operand - blocks).place[0].value,
+                                       operand - blocks);
+    return read_block(reducer_, blocks_, operand);
+  }
+
+ private:
+  const Reducer& reducer_;
+  const tree_plan& plan_;
+  const shared_accumulators<value>& blocks_;
+  const shared_accumulators<value>& results_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/in_workers.hpp
+// reduce_in_workers: one reduction on the engine multi. Workers run the tasks and fold them; then workers fold the
+// values that had to be kept, and one combines the blocks. So no call of the user's functions can end the caller.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The options of the runs in which values are combined: what ends a map early does not end them, as they make its
+// partial value.
+[[nodiscard]] inline options combining_options(const options& of_map, unsigned workers) {
+  options made = of_map;
+  made.deadline.reset();
+  made.on_interrupt = {};
+  made.reporter = report::silent;
+  made.retry_delay = {};
+  made.retry_if = {};
+  made.stop = {};
+  made.workers = workers;
+  return made;
+}
+
+template <class Tasks, class Reducer>
+class worker_reduction {
+ public:
+  using value = typename Reducer::value;
+
+  worker_reduction(const Tasks& tasks, const Reducer& reducer, const options& chosen)
+      : tasks_(tasks),
+        reducer_(reducer),
+        options_(chosen),
+        workers_(static_cast<unsigned>(
+            std::clamp<std::uint64_t>(tasks.size(), 1, chosen.workers != 0 ? chosen.workers : usable_cores()))),
+        shared_(block_rule(tasks.size(), reducer.block(tasks.size())), Reducer::makes_values, workers_) {}
+
+  reduction<value> run() {
+    failure_list failures =
+        run_in_processes(reducing_tasks<Tasks, Reducer>(tasks_, reducer_, shared_, postpones_retries(options_)),
+                         nullptr, options_)
+            .failures;
+    // Before anybody else works on these blocks.
+    failures = with_combining(std::move(failures), {}, [this](const failure& why) { return text_of_death(why); });
+    absorb_kept(failures);
+    value made = combine_blocks(failures);
+    failures = with_combining(std::move(failures), std::move(combining_), no_text);
+    return {std::move(made), tasks_.size(), with_inputs_by_child(tasks_, std::move(failures)), *options_.seed};
+  }
+
+ private:
+  static std::string no_text(const failure& /*why*/) { return {}; }
+  // If a worker has died while it combined the value of this task. (What throws says so itself.)
+  [[nodiscard]] std::string text_of_death(const failure& why) const {
+    const block_rule& rule = shared_.rule();
+    const std::uint64_t block = rule.block_of(why.index);
+    const bool combined = shared_.block(block).combining.get() == why.index - rule.begin(block) + 1;
+    return combined ? text_unless_there(why, rule.begin(block), rule.end(block)) : std::string();
+  }
+  static std::string text_unless_there(const failure& why, std::uint64_t b, std::uint64_t e) {
+    std::string text = combining_text(b, e);
+    return why.message.starts_with(text) ? std::string() : text;
+  }
+
+  // The first task from `from` on that has not failed.
+  [[nodiscard]] std::uint64_t first_with_value(const failure_list& failures, std::uint64_t from) const {
+    return failures.next_gap(from, tasks_.size()).first;
+  }
+
+  void absorb_kept(const failure_list& failures) {
+    const block_rule& rule = shared_.rule();
+    std::vector<std::uint64_t> blocks;
+    for (std::uint64_t block = 0; block < rule.blocks(); ++block)
+      if (const std::uint64_t next = rule.begin(block) + shared_.block(block).done();
+          next < rule.end(block) && first_with_value(failures, next) < rule.end(block))
+        blocks.push_back(block);
+    if (blocks.empty()) return;
+    const absorbing_tasks<Reducer> tasks(reducer_, shared_, blocks, failures);
+    const auto most = static_cast<unsigned>(std::min<std::uint64_t>(workers_, blocks.size()));
+    for (auto& [why, count] : runs_of(run_in_processes(tasks, nullptr, combining_options(options_, most)).failures))
+      for (std::uint64_t k = 0; k < count; ++k) {
+        failure each = why;
+        each.index = tasks.task(why.index + k);
+        const std::uint64_t block = rule.block_of(each.index);
+        each.message.insert(0, text_unless_there(each, rule.begin(block), rule.end(block)));
+        if (each.index < tasks_.size() && !failures.contains(each.index)) add(std::move(each));
+      }
+  }
+
+  value combine_blocks(const failure_list& failures) {
+    const block_rule& rule = shared_.rule();
+    if (rule.blocks() == 0) return reducer_.initial();
+    const failure_list left_out = with_combining(failures, combining_, no_text);
+    const tree_plan plan(
+        rule, [this](std::uint64_t block) { return shared_.block(block).done() > 0; },
+        [&](std::uint64_t block) { return first_with_value(left_out, rule.begin(block)); });
+    const shared_accumulators<value> results(block_rule(plan.all().size(), 1), false, 1);
+    const tree_tasks<Reducer> tasks(reducer_, plan, shared_, results);
+    if (!plan.all().empty())
+      for (auto& [why, count] : runs_of(run_in_processes(tasks, nullptr, combining_options(options_, 1)).failures))
+        for (std::uint64_t k = 0; k < count; ++k) {
+          const tree_plan::combination& what = plan.all()[why.index + k];
+          failure each = why;
+          each.index = what.first;
+          each.message.insert(0, text_unless_there(each, what.b, what.e));
+          add(std::move(each));
+        }
+    return read(tasks, plan, failures);
+  }
+
+  // The value in the caller. What its codec throws is a failure, too.
+  value read(const tree_tasks<Reducer>& tasks, const tree_plan& plan, const failure_list& failures) {
+    try {
+      return tasks.read(plan.result());
+    } catch (...) {
+      thrown what = describe_or_give_up();
+      if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
+      if (!what.verbatim) what.message.insert(0, "decoding the value of the reduction: ");
+      const std::uint64_t task = first_with_value(with_combining(failures, combining_, no_text), 0);
+      if (task < tasks_.size()) add({task, what.kind, std::move(what.message), 1, nullptr});
+      return reducer_.initial();
+    }
+  }
+
+  void add(failure why) { combining_.emplace_back(std::move(why), 1); }
+
+  const Tasks& tasks_;
+  const Reducer& reducer_;
+  const options& options_;
+  unsigned workers_;
+  shared_accumulators<value> shared_;
+  failure_runs combining_;  // failures of combining values
+};
+
+template <class Tasks, class Reducer>
+[[nodiscard]] reduction<typename Reducer::value> reduce_in_workers(const Tasks& tasks, const Reducer& reducer,
+                                                                   const options& chosen) {
+  return worker_reduction<Tasks, Reducer>(tasks, reducer, chosen).run();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/reduction/reduce_on.hpp
+// reduce_on: runs a reduction on an engine.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// An engine without accumulators, such as a pool: its map calls f, and op is called in the caller. It declares this by
+// a member of this name.
+template <class Engine>
+concept reduces_in_caller = requires { requires Engine::reduces_in_caller; };
+
+// The engines that have a reduce_on.
+template <class Engine>
+inline constexpr bool can_reduce = is_collective<Engine> || reduces_in_caller<Engine>;
+template <>
+inline constexpr bool can_reduce<serial_engine> = true;
+template <>
+inline constexpr bool can_reduce<threads_engine> = true;
+template <>
+inline constexpr bool can_reduce<multi_engine> = true;
+template <>
+inline constexpr bool can_reduce<named_engine> = true;
+
+// A fold's tasks change one accumulator after the other, so that a task cannot be put off.
+template <class Reducer>
+void refuse_postponed_steps(const options& chosen, std::string_view engine) {
+  if (!Reducer::makes_values && postpones_retries(chosen))
+    refuse(engine, "retry_delay and retry_if in a fold",
+           "because the tasks of a block change one accumulator in order; use retries alone, or map_reduce");
+}
+
+template <class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const serial_engine&, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  own_places<void> none(tasks.size());
+  reduced_tasks<Tasks, Reducer> bound(tasks, reducer, chosen, 1, true);
+  failure_list failures = run_serially(bound, none, tasks.size(), chosen);
+  auto made = bound.finish(failures);
+  reduction<typename Reducer::value> all(std::move(made), tasks.size(), std::move(failures), *chosen.seed);
+  all.note_elapsed(none.elapsed());
+  return all;
+}
+
+template <class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const threads_engine&, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  refuse_postponed_steps<Reducer>(chosen, threads_engine::name());
+  own_places<void> none(tasks.size());
+  reduced_tasks<Tasks, Reducer> bound(tasks, reducer, chosen, most_threads(tasks.size(), chosen), false);
+  failure_list failures = run_on_threads(bound, none, tasks.size(), chosen);
+  auto made = bound.finish(failures);
+  reduction<typename Reducer::value> all(std::move(made), tasks.size(), with_inputs(tasks, std::move(failures)),
+                                         *chosen.seed);
+  all.note_elapsed(none.elapsed());
+  return all;
+}
+
+template <class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const multi_engine&, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  if constexpr (!multi_engine::can_run<typename Reducer::value>()) {
+    return {reducer.initial(), 0, {}, 0};  // so that this is the only error
+  } else {
+    refuse_postponed_steps<Reducer>(chosen, multi_engine::name());
+    return reduce_in_workers(tasks, reducer, chosen);
+  }
+}
+
+template <reduces_in_caller Engine, class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const Engine& who, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  static_assert(Reducer::makes_values,
+                "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
+  if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen, false);
+  else return {reducer.initial(), 0, {}, 0};
+}
+
+// Every rank has all values, and combines them by the same operations in the same order.
+template <class Engine, class Tasks, class Reducer>
+  requires is_collective<Engine>
+reduction<typename Reducer::value> reduce_on(const Engine& who, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  return reduce_values(who.gathering_on_all().run(tasks, chosen), reducer, chosen, false);
+}
+
+template <class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const named_engine& who, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  return who.visit<typename Reducer::value>([&](const auto& it) { return reduce_on(it, tasks, reducer, chosen); });
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/progress_text.hpp
+// Progress as text, in the style of tqdm: pure functions that need no terminal.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+/// What the terminal can show.
+struct bar_style {
+  bool unicode{};  ///< eighth blocks, else tqdm's ASCII digits
+  bool colour{};   ///< failures in red
+};
+
+/// Text, and the number of columns it takes on a screen: an escape sequence takes none, a block of three bytes takes
+/// one.
+struct drawn_text {
+  std::string text{};
+  std::size_t columns{};
+
+  drawn_text& add(std::string_view ascii) {
+    text += ascii;
+    columns += ascii.size();
+    return *this;
+  }
+  drawn_text& add(const drawn_text& other) {
+    text += other.text;
+    columns += other.columns;
+    return *this;
+  }
+};
+
+/// "01:05"; from one hour on "2:01:05". A negative time counts as zero.
+[[nodiscard]] std::string format_clock(std::chrono::nanoseconds time);
+
+/// "36.1it/s", "1.20Mit/s"; below one per second "2.50s/it"; unknown (0) "?it/s".
+[[nodiscard]] std::string format_rate(double tasks_per_second);
+
+/// The inside of the bar, `cells` columns wide (at least 1).
+[[nodiscard]] drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode);
+
+/// One line for a terminal, never wider than `columns`:
+///     ` 45%|####5     | 450/1000 [00:12<00:15, 36.1it/s, 2 failed]`
+/// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
+/// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
+[[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
+/// With "label: " before it, cut to half of the columns.
+[[nodiscard]] drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style);
+
+/// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
+[[nodiscard]] std::string format_line(const progress& now);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/progress_meter.hpp
+// Decides when the progress of a map is due to be shown, and shows it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+/// Decides when a map's reporter is due and does its drawing. The engine calls update now and then,
+/// finish once at the end. Used by one thread. The constructor makes no system call and allocates
+/// nothing: a map of a few nanoseconds must not pay for a bar that it never shows.
+///
+///     progress_meter shown(options.reporter, n, start);
+///     while (busy) { poll(..., shown.wait()); shown.update(clock::now(), completed, failed); }
+///     shown.finish(clock::now(), completed, failed);
+class progress_meter {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  /// `to` must outlive the meter. The work began at `start`.
+  progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept;
+  progress_meter(const reporter&&, std::uint64_t, clock::time_point) = delete;
+  progress_meter(const progress_meter&) = delete;
+  progress_meter& operator=(const progress_meter&) = delete;
+  /// A map left by an exception leaves the cursor on a line of its own.
+  ~progress_meter();
+
+  /// Whether its reporter draws on stderr: neither a callable, nor `automatic` without a terminal.
+  [[nodiscard]] static bool draws_on_stderr(const reporter& to) noexcept;
+
+  /// For work of which more becomes known as it goes.
+  void set_total(std::uint64_t total) noexcept { total_ = total; }
+  /// How long from now until update may have something to do; nanoseconds::max() if never again.
+  [[nodiscard]] std::chrono::nanoseconds wait(clock::time_point now = clock::now()) const noexcept;
+  /// Whether update would do anything. One comparison.
+  [[nodiscard]] bool due(clock::time_point now) const noexcept { return now >= next_; }
+  /// Reports if it is due. What a callable throws passes; a stderr that takes nothing is ignored.
+  void update(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
+  /// The last report. If a task has no value, a line such as "200 tasks in 2.0 s: 197 ok, 3 failed" follows the bar, or
+  /// the last line. `automatic` stays silent about a work of under half a second. Later calls of update and finish do
+  /// nothing.
+  void finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
+
+ private:
+  enum class drawing { undecided, bar, lines, call, nothing };
+
+  static constexpr auto never = clock::time_point::max();
+  static constexpr std::chrono::milliseconds patience{500};
+  static constexpr std::chrono::milliseconds short_interval{100};
+  static constexpr std::chrono::seconds long_interval{10};
+
+  void decide();
+  [[nodiscard]] std::string label() const;
+  void sample(clock::time_point now, std::uint64_t done) noexcept;
+  [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept;
+  void show(const progress& now);
+  void draw(const progress& now);
+
+  const reporter* to_;
+  std::uint64_t total_;
+  clock::time_point start_;
+  clock::time_point next_{never};
+  drawing how_{drawing::undecided};
+  bool finished_{};
+
+  clock::time_point sampled_;
+  std::uint64_t sampled_done_{};
+  double mean_tasks_{};
+  double mean_seconds_{};
+
+  bar_style style_{};
+  bool line_open_{};
+  std::size_t drawn_columns_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/lazy_meter.hpp
+// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
+class lazy_meter {
+ public:
+  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks());
+
+  // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
+  // there.
+  [[nodiscard]] bool tell(std::string_view line);
+
+  // Draws if it is time to. What a callable reporter throws passes.
+  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
+    if (!silent_ && now - begun_ >= worth_a_look_) look_closely(now, completed, failed);
+  }
+  // For work of which more becomes known as it goes.
+  void set_total(std::uint64_t total) noexcept {
+    total_ = total;
+    if (meter_) meter_->set_total(total);
+  }
+  // How long a wait may last until the next look.
+  [[nodiscard]] std::chrono::nanoseconds wait();
+  void finish(std::uint64_t completed, std::uint64_t failed);
+  // The wall time, once the work has ended. 0: not measured, as nothing is shown and there are few tasks, so that even
+  // the two looks at the clock might be felt.
+  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
+
+ private:
+  // Also in a worker process, which a short map need not know.
+  [[nodiscard]] bool stays_silent() noexcept;
+  void look_closely(ticks now, std::uint64_t completed, std::uint64_t failed);
+  void start(std::chrono::steady_clock::time_point clock, ticks now);
+
+  const reporter* who_;
+  std::uint64_t total_;
+  ticks begun_;
+  bool silent_;
+  ticks elapsed_{};
+  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
+  std::optional<progress_meter> meter_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/deadline.hpp
+// deadline: when a map begins no new task any more, and when it ends those that still run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
+inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
+
+class deadline {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  // Counts from now on. None, or a time beyond the range of the clock: never.
+  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
+    if (!time) return;
+    const auto now = clock::now();
+    const auto extra = std::min(*time / 10, longest_grace);
+    if (*time >= clock::time_point::max() - now - extra) return;
+    begin_no_more_ = now + *time;
+    end_all_ = begin_no_more_ + extra;
+  }
+
+  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
+  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
+  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
+
+ private:
+  clock::time_point begin_no_more_{clock::time_point::max()};
+  clock::time_point end_all_{clock::time_point::max()};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/task_choice.hpp
+// task_choice: those tasks of a map that are to run, as the others have outcomes already.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A bit for each task, and a count for each 512 of them.
+class task_choice {
+ public:
+  // All of n tasks.
+  explicit task_choice(std::uint64_t n) : n_(n), words_(n / bits + 1, ~std::uint64_t{0}) {
+    words_.back() = (std::uint64_t{1} << n % bits) - 1;
+  }
+
+  void leave_out(std::uint64_t i) noexcept { words_[i / bits] &= ~(std::uint64_t{1} << i % bits); }
+  // Call once, after the last leave_out.
+  void count() {
+    before_.clear();
+    std::uint64_t all = 0;
+    for (std::size_t w = 0; w < words_.size(); ++w) {
+      if (w % words_each == 0) before_.push_back(all);
+      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
+    }
+    size_ = all;
+  }
+
+  // A bit for each task: whether it is to run.
+  [[nodiscard]] const std::vector<std::uint64_t>& words() const noexcept { return words_; }
+  // Whether task i is to run.
+  [[nodiscard]] bool has(std::uint64_t i) const noexcept { return (words_[i / bits] >> i % bits & 1) != 0; }
+  // The first task from i on that is left out; the number of all tasks if there is none.
+  [[nodiscard]] std::uint64_t next_left_out(std::uint64_t i) const noexcept {
+    for (; i < n_; i = (i / bits + 1) * bits)
+      if (const std::uint64_t out = ~words_[i / bits] >> i % bits; out != 0)
+        return std::min(n_, i + static_cast<std::uint64_t>(std::countr_zero(out)));
+    return n_;
+  }
+  // How many of the tasks below i are to run. O(1).
+  [[nodiscard]] std::uint64_t below(std::uint64_t i) const noexcept {
+    if (i >= n_) return size_;
+    const std::size_t word = i / bits;
+    std::uint64_t all = before_[word / words_each];
+    for (std::size_t w = word / words_each * words_each; w < word; ++w)
+      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
+    return all + static_cast<std::uint64_t>(std::popcount(words_[word] & ((std::uint64_t{1} << i % bits) - 1)));
+  }
+  // The number of tasks that are to run.
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
+  // The number of all tasks.
+  [[nodiscard]] std::uint64_t of() const noexcept { return n_; }
+  // The index of the k-th of them, below size(). O(log n).
+  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
+    const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;
+    std::uint64_t left = k - before_[block];
+    for (std::size_t w = block * words_each;; ++w) {
+      const auto here = static_cast<std::uint64_t>(std::popcount(words_[w]));
+      if (left >= here) {
+        left -= here;
+        continue;
+      }
+      std::uint64_t word = words_[w];
+      for (; left > 0; --left) word &= word - 1;
+      return w * bits + static_cast<std::uint64_t>(std::countr_zero(word));
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t bits = 64;
+  static constexpr std::size_t words_each = 8;
+
+  std::uint64_t n_;
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint64_t> before_;  // chosen tasks before each words_each words
+  std::uint64_t size_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/fold_rounds.hpp
+// fold_rounds: the course of a fold with a store: maps of one task of each block, one after the other.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Each task of a block changes what the one before it has left, and its accumulator has to be stored before the next
+// one is. So a round is a map of the next missing task of each block. It numbers its tasks from 0; whoever observes the
+// fold hears of them as of one map of all missing tasks, and so does the reporter.
+class fold_rounds final : public renumbering, public attempt_observer {
+ public:
+  // `chosen`: those of the fold, with its seed. Refers to all of them.
+  PARMAP_API fold_rounds(const open_store& store, const block_rule& rule, attempt_observer& observer,
+                         const options& chosen);
+  PARMAP_API ~fold_rounds();
+
+  // Goes on to the next round. False if no task is left that may begin; those that are left have failed as stopped.
+  [[nodiscard]] PARMAP_API bool next();
+  // The options of the round.
+  [[nodiscard]] const options& of_round() const noexcept { return of_round_; }
+  // The engine has returned these failures of the round.
+  PARMAP_API void add(const failure_list& of_round);
+  // No round is left: those of all rounds.
+  [[nodiscard]] PARMAP_API failure_runs finish();
+
+  // The tasks of the round.
+  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override { return tasks_[k]; }
+  [[nodiscard]] PARMAP_API std::uint64_t stream(std::uint64_t k) const noexcept override;
+
+  PARMAP_API void begun(const attempt& it) noexcept override;
+  PARMAP_API void failed(const attempt& it, const failure& why) noexcept override;
+  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+
+ private:
+  [[nodiscard]] attempt among_missing(attempt it) const noexcept {
+    it.task = choice_.below(tasks_[it.task]);
+    return it;
+  }
+  void stop_the_rest();
+
+  const open_store& store_;
+  const task_choice& choice_;
+  block_rule rule_;
+  attempt_observer& observer_;
+  const options& chosen_;
+  bool is_one_map_;  // each block has one task
+  deadline last_;
+  lazy_meter shown_;
+  options of_round_;
+  std::vector<std::uint64_t> tasks_;
+  std::vector<std::uint64_t> next_;  // of each block: the task from which on none has run
+  failure_runs failures_;
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};   // those that were stopped do not count
+  std::string why_stopped_;  // no task begins any more
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/stored_fold.hpp
+// stored_fold: a fold with a store. It stores the accumulator of a block after each of its tasks, so that it has the
+// bits of a fold without one.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What the tasks of a block have left.
+template <class T>
+struct block_so_far {
+  std::optional<T> accumulator{};
+  std::optional<std::uint64_t> first{};  // the first task that is in it
+};
+
+// The tasks of a round: each returns a changed copy of its block's accumulator.
+template <class Step, class Space, class T>
+class stepping_tasks {
+ public:
+  using result = T;
+  using element_types = typename Space::elements;
+  static constexpr bool takes_context = callable<Step, Space>::how::with_context;
+
+  stepping_tasks(const Step& step, const Space& space, fold_rounds& round, const block_rule& rule,
+                 const std::vector<block_so_far<T>>& blocks, const T& identity)
+      : step_(step),
+        space_(space),
+        round_(round),
+        rule_(rule),
+        blocks_(blocks),
+        identity_(identity) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return round_.size(); }
+  [[nodiscard]] attempt_observer* observer() const noexcept { return &round_; }
+  template <class To>
+  void show(std::uint64_t k, To& to) const {
+    space_.show(round_.index(k), to);
+  }
+
+  template <class Visit>
+  void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
+    for (std::uint64_t k = b; k < e; ++k)
+      if (!visit(k, [&] { return stepped(k, self); })) return;
+  }
+
+ private:
+  [[nodiscard]] T stepped(std::uint64_t k, context& self) const {
+    const std::uint64_t i = round_.index(k);
+    const std::optional<T>& before = blocks_[rule_.block_of(i)].accumulator;
+    T made(before ? *before : identity_);
+    Step bound = step_.to(made);
+    if constexpr (takes_context) self.identify(i, round_.stream(k));
+    space_.spread(i, [&](auto&&... x) {
+      if constexpr (takes_context) bound(self, static_cast<decltype(x)&&>(x)...);
+      else bound(static_cast<decltype(x)&&>(x)...);
+    });
+    return made;
+  }
+
+  const Step& step_;
+  const Space& space_;
+  fold_rounds& round_;
+  const block_rule& rule_;
+  const std::vector<block_so_far<T>>& blocks_;
+  const T& identity_;
+};
+
+// `step`: a bound_step.
+template <class Engine, class Step, class Space, class T, class Merge>
+reduction<T> fold_with_store(const Engine& who, Step& step, const Space& space,
+                             const accumulator_reducer<T, Merge>& reducer, const options& chosen) {
+  if constexpr (!can_store_value<T>) {
+    refuse_store_for_values();
+  } else if constexpr (!can_store_space<Space>) {
+    refuse_store_for_axes();
+  } else {
+    const ticks begun = now_ticks();
+    const std::uint64_t n = space.size();
+    const block_rule rule(n, reducer.block(n));
+    sweep what = sweep_of<T>(step.call(), space, chosen.seed);
+    what.set_fold(rule.tasks_of_block(), to_stored(reducer.initial()));
+    open_store store(std::move(what), kind_of_value<T>, n, chosen);
+    if (stepping_tasks<Step, Space, T>::takes_context && runs_here(who.name())) store.f_sees_stops();
+
+    std::vector<block_so_far<T>> blocks(rule.blocks());
+    store.read_accumulators([&](std::uint64_t i, const stored_value& it) {
+      block_so_far<T>& mine = blocks[rule.block_of(i)];
+      if (!mine.first) mine.first = i;
+      if (it.format != value_format::nothing) mine.accumulator.emplace(from_stored<T>(it));
+    });
+
+    const numbered_tasks<Step, Space> missing =
+        numbered_tasks<Step, Space>(step, space).renumbered_by(store).observed_by(store);
+    map_watch watch(store.of_run(), who.name(), missing, chosen.store->status_path(chosen.part));
+    fold_rounds rounds(store, rule, watch.observer(), store.of_run());
+    const stepping_tasks<Step, Space, T> tasks(step, space, rounds, rule, blocks, reducer.initial());
+    while (rounds.next()) {
+      results<T> made = who.run(tasks, rounds.of_round());
+      made.failures().for_each_gap(made.size(), [&](std::uint64_t b, std::uint64_t e) {
+        for (std::uint64_t k = b; k < e; ++k) {
+          block_so_far<T>& mine = blocks[rule.block_of(rounds.index(k))];
+          mine.accumulator.emplace(std::move(made.places()[k]));
+          if (!mine.first) mine.first = rounds.index(k);
+        }
+      });
+      rounds.add(made.failures());
+    }
+    failure_runs failed = rounds.finish();
+    watch.finish();
+    static_cast<void>(store.finish());
+
+    block_tree<accumulator_reducer<T, Merge>> tree(reducer, rule, who.name() == serial.name());
+    for (std::uint64_t block = 0; block < blocks.size(); ++block)
+      if (block_so_far<T>& mine = blocks[block]; mine.first)
+        tree.add(tree_node<T>{0, block, std::move(*mine.accumulator), *mine.first});
+    T value = tree.finish();
+    for (auto& each : store.take_failures()) failed.push_back(std::move(each));
+    reduction<T> whole(std::move(value), n,
+                       with_combining(failure_list(std::move(failed)), tree.take_failures(),
+                                      [](const failure&) { return std::string(); }),
+                       *store.of_run().seed);
+    whole.note_elapsed(now_ticks() - begun);
+    whole = with_times(std::move(whole), who, missing, watch);
+    store.pass_notes(whole, whole);
+    describe_stored(whole, who, numbered_tasks<Step, Space>(step, space));
+    return whole;
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/map_reduce.hpp
+// map_reduce and fold: combine the values of all tasks into one, in an order that does not depend on who ran them.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+// Whether a value of From may change when it becomes a To. The standard also calls int to double narrowing, where
+// nothing is lost.
+template <class From, class To>
+consteval bool narrows() {
+  if constexpr (std::is_arithmetic_v<From> && std::is_arithmetic_v<To> && !std::same_as<From, To>) {
+    using from = std::numeric_limits<From>;
+    using to = std::numeric_limits<To>;
+    if (std::is_floating_point_v<From> && !std::is_floating_point_v<To>) return true;
+    if (std::is_floating_point_v<From>) return from::digits > to::digits || from::max_exponent > to::max_exponent;
+    if (!std::is_floating_point_v<To> && from::is_signed && !to::is_signed) return true;
+    return from::digits > to::digits;
+  } else {
+    return false;
+  }
+}
+
+template <class Engine>
+consteval bool check_reducing_engine() {
+  static_assert(can_reduce<Engine>,
+                "parmap: this engine has no map_reduce and no fold yet; use multi, threads or serial");
+  return can_reduce<Engine>;
+}
+
+// Whether T can be an accumulator. If not, a static_assert names the reason.
+template <class T>
+consteval bool check_accumulator() {
+  constexpr bool is_text = std::is_same_v<T, const char*> || std::is_same_v<T, char*>;
+  static_assert(!is_text, "parmap: the initial value is a pointer to text; write std::string(\"\")");
+  constexpr bool copies = std::copyable<T>;
+  static_assert(is_text || copies, "parmap: the type of the initial value must be copyable");
+  return !is_text && copies;
+}
+
+// Whether f's result R and what op returns are a T. If not, a static_assert names the reason; there is only one error.
+template <class T, class R, class Op>
+consteval bool check_values_of_reduction() {
+  constexpr bool has_value = !std::is_void_v<R>;
+  static_assert(has_value, "parmap::map_reduce: f returns void, so there is nothing to combine; see parmap::fold");
+  constexpr bool converts = !has_value || std::is_convertible_v<R, T>;
+  static_assert(converts, "parmap::map_reduce: f's result does not convert to the type of init");
+  constexpr bool kept = !converts || !has_value || !narrows<R, T>();
+  static_assert(kept,
+                "parmap::map_reduce: f's result does not fit into the type of init, and would be narrowed; give init "
+                "the type of the result, such as 0.0 instead of 0");
+  if constexpr (has_value && converts && kept) {
+    constexpr bool callable = std::invocable<Op&, const T&, T> && std::invocable<Op&, const T&, const T&>;
+    static_assert(callable, "parmap::map_reduce: op cannot be called as op(const T&, const T&), where T is the type of "
+                            "init");
+    if constexpr (callable) {
+      using combined = std::remove_cvref_t<std::invoke_result_t<Op&, const T&, const T&>>;
+      constexpr bool returns_t = std::is_convertible_v<combined, T>;
+      static_assert(returns_t, "parmap::map_reduce: op must return the type of init");
+      constexpr bool fits = !returns_t || !narrows<combined, T>();
+      static_assert(fits,
+                    "parmap::map_reduce: what op returns does not fit into the type of init, and would be narrowed; "
+                    "give init the type that op returns");
+      return returns_t && fits;
+    }
+  }
+  return false;
+}
+
+// A map with a store whose values are combined here, in the same tree as without.
+template <class Engine, class F, class Space, class Reducer>
+auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& reducer, const options& chosen)
+    -> reduction<typename Reducer::value> {
+  if constexpr (!can_store_value<result_of<F, Space>>) refuse_store_for_values();
+  else
+    return reduce_values(run_with_store(run_by_engine(), who, f, space, chosen), reducer, chosen,
+                         who.name() == serial.name());
+}
+
+// What map_axes_by runs for map_reduce.
+template <class Op, class T>
+struct run_map_reduce {
+  Op& op;
+  const T& init;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    if constexpr (check_values_of_reduction<T, typename Tasks::result, Op>())
+      return reduce_on(who, tasks, value_reducer<T, Op>(op, init), of_map);
+    else return reduction<int_after_error<Tasks>>(0, 0, {}, 0);
+  }
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] auto with_store(const Engine& who, const Tasks& tasks, const options& of_map) const
+      -> std::invoke_result_t<const run_map_reduce&, const Engine&, const Tasks&, const options&> {
+    if constexpr (std::is_same_v<decltype((*this)(who, tasks, of_map)), reduction<T>>)
+      return reduce_stored(who, tasks.function(), tasks.space(), value_reducer<T, Op>(op, init), of_map);
+    else return {0, 0, {}, 0};
+  }
+};
+
+// And for fold.
+template <class Step, class Merge, class T>
+struct run_fold {
+  Merge& merge;
+  const T& identity;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    return reduce_on(who, tasks, accumulator_reducer<T, Merge>(merge, identity), of_map);
+  }
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
+                                                       const options& of_map) const {
+    if constexpr (std::same_as<Engine, pool>) return {identity, 0, {}, 0};  // so that reduce_on has the only error
+    else
+      return fold_with_store(who, tasks.function(), tasks.space(), accumulator_reducer<T, Merge>(merge, identity),
+                             of_map);
+  }
+};
+
+template <class Engine, class F, class Op, class T, class... Axes>
+auto map_reduce_axes(const Engine& who, F& f, Op& op, const T& init, options&& chosen, Axes&&... axes) {
+  if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) {
+    return reduction<int_after_error<F>>(0, 0, {}, 0);  // so that this is the only error
+  } else {
+    return map_axes_by(run_map_reduce<Op, T>{op, init}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+  }
+}
+
+// Whether step and merge can be called. If not, a static_assert names the reason.
+template <class T, class Step, class Merge, class Elements>
+inline constexpr bool check_calls_of_fold = true;
+template <class T, class Step, class Merge, class... Elements>
+inline constexpr bool check_calls_of_fold<T, Step, Merge, list<Elements...>> = [] {
+  constexpr bool steps = std::invocable<Step&, T&, Elements...> || std::invocable<Step&, context&, T&, Elements...>;
+  static_assert(steps, "parmap::fold: step cannot be called as step(T&, elements...) or step(parmap::context&, T&, "
+                       "elements...), where T is the type of identity");
+  constexpr bool merges = std::invocable<Merge&, T&, const T&>;
+  static_assert(!steps || merges,
+                "parmap::fold: merge cannot be called as merge(T&, const T&), where T is the type of identity");
+  return steps && merges;
+}();
+
+template <class Engine, class T, class Step, class Merge, class... Axes>
+consteval bool check_fold() {
+  static_assert(
+      !is_collective<Engine>,
+      "parmap::fold: parmap::mpi has no fold, as the accumulators would stay in the workers of each rank; use "
+      "parmap::map_reduce(parmap::mpi, f, op, init, ...), where f returns what one task adds");
+  if constexpr (is_collective<Engine>) return false;
+  else if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
+  else return check_calls_of_fold<T, Step, Merge, typename product_space<axis_of<Axes>...>::elements>;
+}
+
+template <class Engine, class T, class Step, class Merge, class... Axes>
+auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, options&& chosen, Axes&&... axes) {
+  if constexpr (constexpr disorder wrong = disorder_of<Step, Axes...>(); wrong != disorder::none) {
+    say_disorder<wrong>();
+    return reduction<int_after_error<Step>>(0, 0, {}, 0);
+  } else if constexpr (!check_fold<Engine, T, Step, Merge, Axes...>()) {
+    return reduction<int_after_error<Step>>(0, 0, {}, 0);
+  } else {
+    bound_step<Step, T> f(step);
+    return map_axes_by(run_fold<Step, Merge, T>{merge, identity}, who, f, std::move(chosen),
+                       std::forward<Axes>(axes)...);
+  }
+}
+
+}  // namespace detail
+
+/// Calls f(x...) for every combination of the axes' elements, and combines the values by op into one. Returns
+/// `reduction<T>`: the value, or what it is without the tasks that failed, and the failures. T is the type of init.
+///
+///     double sum       = parmap::map_reduce(f, std::plus{}, 0.0, xs).value();
+///     std::string text = parmap::map_reduce(parmap::threads, render, std::plus{}, std::string(), pages).value();
+///
+/// - f: as in map. Its result must convert to T without narrowing.
+/// - op(a, b) returns the combination of two values as a T. It must be associative, but need not be commutative: values
+///   are combined in input order. It may be called in several threads at once (threads), or in a worker (multi).
+/// - init enters once, at the left. It is the value of a reduction without tasks.
+/// - Engine, axes and options: as in map. The engine async has no map_reduce yet. On parmap::mpi every rank has the
+///   value; all values travel to every rank, which combines them, so the memory is O(n), and op runs in the calling
+///   thread of each rank.
+///
+/// **The order.** The tasks are divided into blocks of reduction_block (512) consecutive tasks; the last one may be
+/// shorter. Each block is folded from left to right: op(op(v0, v1), v2) and so on; block 0 begins with init. Then
+/// neighbours are combined: blocks 0 and 1, 2 and 3 and so on, then the results in the same way, until one is left; a
+/// last one without a neighbour goes on as it is. So up to 512 tasks the value is that of a plain loop, and beyond that
+/// rounding may differ from a loop's. It is bitwise the same for any engine, any number of workers, and after deaths
+/// and retries.
+///
+/// **Failures.** A failed task is left out as if it was not there. If op throws (under multi: or crashes), the failure
+/// says "combining tasks 512..1023": if that was the value of a task, this task fails; if it was two parts, the right
+/// one is left out, and the failure has the index of its first task. Under serial the first exception leaves
+/// map_reduce. Under multi a task that has ended is never run again because its worker has died.
+///
+/// O(n) calls of f and op. A worker folds a block as it runs the tasks. Where a block is divided among workers, because
+/// its tasks are long or few are left, values are kept until those before them are there. Memory: under serial and
+/// threads a few values for each worker and each level of the tree; under multi two to three values for each block, and
+/// those that are kept. Under multi each task writes its block's value to shared memory.
+///
+/// Throws what map throws; std::bad_alloc if there is no memory to combine values. op must not throw under
+/// pthread_cancel.
+template <engine Engine, class F, class Op, class T, detail::not_options A>
+auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, options chosen = {}) {
+  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class F, class Op, class T, detail::not_options A, detail::not_options B>
+auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, B&& b, options chosen = {}) {
+  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class F, class Op, class T, detail::not_options A, detail::not_options B,
+          detail::not_options C>
+auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                 std::forward<C>(c));
+}
+template <engine Engine, class F, class Op, class T, detail::not_options A, detail::not_options B,
+          detail::not_options C, detail::not_options D>
+auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                 std::forward<C>(c), std::forward<D>(d));
+}
+/// The same on the default engine, multi.
+template <detail::not_engine F, class Op, class T, detail::not_options A>
+auto map_reduce(F&& f, Op&& op, T init, A&& a, options chosen = {}) {
+  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine F, class Op, class T, detail::not_options A, detail::not_options B>
+auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, options chosen = {}) {
+  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine F, class Op, class T, detail::not_options A, detail::not_options B, detail::not_options C>
+auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                 std::forward<C>(c));
+}
+template <detail::not_engine F, class Op, class T, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                 std::forward<C>(c), std::forward<D>(d));
+}
+
+/// Folds every combination of the axes' elements into accumulators: step(accumulator, x...) changes one. Returns
+/// `reduction<T>`, where T is the type of identity. For histograms, sets and other accumulators that are expensive to
+/// make.
+///
+///     auto add   = [](histogram& h, double x) { h.add(sample(x)); };
+///     auto merge = [](histogram& a, const histogram& b) { a += b; };
+///     histogram all = parmap::fold(histogram{}, add, merge, xs).value();
+///
+/// - identity: what each accumulator begins as; merging it must change nothing.
+/// - step(T&, x...) or step(parmap::context&, T&, x...); what it returns is ignored.
+/// - merge(T& a, const T& b) adds b to a; b is of later tasks.
+/// - Engine, axes and options: as in map. The engine async has no fold yet. options::retry_delay and retry_if throw
+///   std::invalid_argument except under serial and with a store, as the tasks of a block change one accumulator in
+///   order.
+///
+/// **The order.** Each block of fold_block(n) consecutive tasks has an accumulator, on which step is called in input
+/// order: for up to 2047 tasks each task has its own, for 524288 or more the blocks have 512 tasks. The blocks are
+/// merged in a binary tree, as in map_reduce. The result is bitwise the same for any engine, any number of workers, and
+/// after deaths and retries. One worker at a time runs the tasks of a block.
+///
+/// **Failures.** A step that fails leaves no trace: the accumulator is as it was before. For this, serial and threads
+/// copy the accumulator before each step, unless the step is noexcept; multi writes it to shared memory after each
+/// step. So keep it small against the work of a step. All else is as in map_reduce.
+///
+/// **With options::store** the accumulator of a block is stored after each of its tasks, so T needs a codec. Beyond
+/// 2047 tasks, fold_block(n) maps run one after the other, each of one task of every block: under serial not in input
+/// order.
+template <engine Engine, class T, class Step, class Merge, detail::not_options A>
+auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, options chosen = {}) {
+  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class T, class Step, class Merge, detail::not_options A, detail::not_options B>
+auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, B&& b, options chosen = {}) {
+  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class T, class Step, class Merge, detail::not_options A, detail::not_options B,
+          detail::not_options C>
+auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                           std::forward<C>(c));
+}
+template <engine Engine, class T, class Step, class Merge, detail::not_options A, detail::not_options B,
+          detail::not_options C, detail::not_options D>
+auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                           std::forward<C>(c), std::forward<D>(d));
+}
+/// The same on the default engine, multi.
+template <detail::not_engine T, class Step, class Merge, detail::not_options A>
+auto fold(T identity, Step&& step, Merge&& merge, A&& a, options chosen = {}) {
+  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine T, class Step, class Merge, detail::not_options A, detail::not_options B>
+auto fold(T identity, Step&& step, Merge&& merge, A&& a, B&& b, options chosen = {}) {
+  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine T, class Step, class Merge, detail::not_options A, detail::not_options B,
+          detail::not_options C>
+auto fold(T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                           std::forward<C>(c));
+}
+template <detail::not_engine T, class Step, class Merge, detail::not_options A, detail::not_options B,
+          detail::not_options C, detail::not_options D>
+auto fold(T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                           std::forward<C>(c), std::forward<D>(d));
+}
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class X, class Y, class A> void map_reduce(detail::any_argument, X&&, Y&&, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C, class D> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C, class D, class E> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y> void map_reduce(X&&, Y&&) = delete;  // write map_reduce(f, op, init, xs), with at least one axis
+template <class X, class Y, class Z> void map_reduce(X&&, Y&&, Z&&) = delete;  // write map_reduce(f, op, init, xs), with at least one axis
+template <engine Engine, class X, class Y, class Z> void map_reduce(const Engine&, X&&, Y&&, Z&&) = delete;  // write map_reduce(f, op, init, xs), with at least one axis
+
+template <class X, class Y, class A> void fold(detail::any_argument, X&&, Y&&, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C, class D> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C, class D, class E> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y> void fold(X&&, Y&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
+template <class X, class Y, class Z> void fold(X&&, Y&&, Z&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
+template <engine Engine, class X, class Y, class Z> void fold(const Engine&, X&&, Y&&, Z&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
+
+// clang-format on
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/stores/stored_order.hpp
+// stored_order: when the stored outcomes of a stream come among those of the tasks that run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Without order they come first, while tasks run already. In order each comes as soon as the window has its index, so
+// that no more outcomes are held than fit into the window.
+class stored_order {
+ public:
+  PARMAP_API stored_order(const open_store& store, bool ordered) noexcept;
+
+  // The stream may have outcomes of [0, limit), or without order that many. Returns how many tasks may begin.
+  [[nodiscard]] PARMAP_API std::uint64_t allow(std::uint64_t limit) noexcept;
+  // The index of a stored outcome whose turn it is.
+  [[nodiscard]] PARMAP_API std::optional<std::uint64_t> next() noexcept;
+  [[nodiscard]] PARMAP_API bool is_at_end() const noexcept;
+
+ private:
+  const task_choice* choice_;
+  bool ordered_;
+  std::uint64_t next_;
+  std::uint64_t taken_{};
+  std::uint64_t limit_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_source.hpp
+// stored_source: the outcomes of a stream with a store: those that are stored, and those of the engine, which it stores
+// as they come.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The engine numbers the tasks that run from 0; the stream knows places, see open_store. An outcome is stored when the
+// stream takes it from the engine, so what waits unread is not.
+template <class T>
+class stored_source final : public outcome_source<T> {
+ public:
+  // `run`: null if no task is left. The end of the stream closes the store.
+  stored_source(std::unique_ptr<open_store>&& store, std::unique_ptr<outcome_source<T>> run, bool ordered)
+      : store_(std::move(store)),
+        order_(*store_, ordered),
+        run_(std::move(run)) {}
+
+  bool allow(std::uint64_t limit) override {
+    const std::uint64_t of_run = order_.allow(limit);
+    return run_ == nullptr || run_->allow(of_run);
+  }
+  void end_at(std::uint64_t) override {}
+  void halt() noexcept override {
+    if (run_ != nullptr) run_->halt();
+  }
+  [[nodiscard]] unsigned workers() const noexcept override { return run_ == nullptr ? 1 : run_->workers(); }
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return run_ == nullptr ? 0 : run_->mean_bytes(); }
+
+  arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) override {
+    if (const auto index = order_.next()) {
+      take_stored(*index, to);
+      return arrival::outcome;
+    }
+    if (run_ != nullptr && !store_->has_failed()) {
+      const arrival came = run_->next(to, patience);
+      if (came == arrival::outcome) keep(*to);
+      if (came != arrival::end) return came;
+    }
+    run_.reset();
+    store_->finish();
+    return order_.is_at_end() ? arrival::end : arrival::nothing_yet;
+  }
+
+ private:
+  void take_stored(std::uint64_t index, std::optional<ended_task<T>>& to) {
+    stored_outcome found = store_->find(index);
+    if (found.kind) {
+      to.emplace(index, failure{index, *found.kind, std::move(found.message), found.attempts, nullptr}, found.attempts);
+    } else if constexpr (std::is_void_v<T>) {
+      to.emplace(index, outcome<void>(), found.attempts);
+    } else {
+      try {
+        to.emplace(index, from_stored<T>(found.value), found.attempts);
+      } catch (const std::exception& error) {
+        fail_to_read(index, error);
+      }
+    }
+    to->result.stored = true;
+  }
+  void keep(ended_task<T>& it) {
+    auto& [index, what] = it.result;
+    if (what || what.error().kind != failure_kind::stopped) {
+      const auto time = static_cast<double>(it.spent) / ticks_per_us() * 1e3;
+      const attempt last{.task = index,
+                         .number = it.attempts,
+                         .worker = it.worker,
+                         .took = std::chrono::nanoseconds(static_cast<std::int64_t>(time))};
+      const void* value = nullptr;
+      if constexpr (!std::is_void_v<T>)
+        if (what) value = &*what;
+      store_->ended(last, {.object = value}, what ? nullptr : &what.error());
+    }
+    index = store_->place(index);
+    if (!what) {
+      failure why = std::move(what).error();
+      why.index = index;
+      what = outcome<T>(std::move(why));
+    }
+  }
+
+  std::unique_ptr<open_store> store_;
+  stored_order order_;
+  std::unique_ptr<outcome_source<T>> run_;
+};
+
+// Opens the store of a stream. Throws what open_store and refuse_store_for_values throw.
+template <class Value, class F, class Space>
+std::unique_ptr<open_store> open_store_of_stream(const F& f, const Space& space, const options& chosen) {
+  if constexpr (is_unbounded<Space>) {
+    refuse_store_for_lazy_axes();
+  } else if constexpr (!can_store_value<Value>) {
+    refuse_store_for_values();
+  } else if constexpr (!can_store_space<Space>) {
+    refuse_store_for_axes();
+  } else {
+    auto store = std::make_unique<open_store>(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>,
+                                              space.size(), chosen);
+    store->find_later();
+    return store;
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/observers/time_keeper.hpp
+// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class time_keeper final : public attempt_observer {
+ public:
+  static constexpr std::size_t most_kept = 5;
+
+  // `next` hears everything, too; null: there is none.
+  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
+  PARMAP_API ~time_keeper();
+
+  void begun(const attempt& it) noexcept override {
+    if (next_ != nullptr) next_->begun(it);
+  }
+  void failed(const attempt& it, const failure& why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->failed(it, why);
+  }
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->ended(it, value, why);
+  }
+  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+  // Returns its entry if it is one of the slowest.
+  PARMAP_API task_time* add(const attempt& it) noexcept;
+  void note_workers(unsigned workers) noexcept { workers_ = workers; }
+
+  // What it has heard so far. The inputs of the slowest tasks are empty.
+  [[nodiscard]] PARMAP_API map_times times() const;
+
+ private:
+  attempt_observer* next_;
+  attempt::clock::time_point begun_;
+  std::chrono::nanoseconds busy_{};
+  unsigned workers_{};
+  std::vector<task_time> slowest_;  // the slowest first
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/stream_tally.hpp
+// stream_tally: what a stream keeps of the outcomes that it has given away: counts, causes of failures, the progress.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Its memory does not grow with the number of outcomes.
+class stream_tally {
+ public:
+  // `tasks`: none if their number is unknown.
+  PARMAP_API stream_tally(const options& chosen, std::optional<std::uint64_t> tasks);
+  PARMAP_API ~stream_tally();
+  stream_tally(const stream_tally&) = delete;
+  stream_tally& operator=(const stream_tally&) = delete;
+
+  void add_value() noexcept { ++completed_; }
+  PARMAP_API void add_failure(const failure& why);
+  [[nodiscard]] std::uint64_t taken() const noexcept { return completed_ + failed_; }
+  // With options::times: an outcome, whose last attempt took this time. Returns its entry if it is one of the slowest.
+  [[nodiscard]] PARMAP_API task_time* add_time(std::uint64_t task, unsigned attempt, ticks spent);
+  void note_workers(unsigned workers) noexcept {
+    if (times_) times_->note_workers(workers);
+  }
+
+  // Whether it may be time to show the progress.
+  [[nodiscard]] bool is_due() const noexcept { return !silent_ && now_ticks() >= next_show_; }
+  // Shows the progress if it is time to. `known`: the tasks that are known so far. False if the reporter wants the
+  // stream to end; what else it throws passes.
+  PARMAP_API bool show(std::uint64_t known);
+  [[nodiscard]] PARMAP_API std::chrono::nanoseconds until_next_show();
+  // The stream has ended.
+  PARMAP_API void finish(std::uint64_t known);
+
+  // Of the outcomes that have been taken.
+  [[nodiscard]] PARMAP_API map_summary summary() const;
+
+ private:
+  static constexpr std::size_t most_causes = 256;
+
+  struct cause {
+    failure first;
+    std::uint64_t count;
+    bool differs;  // the messages differ in numbers
+  };
+
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};
+  ticks begun_;
+  bool silent_;
+  ticks next_show_;
+  std::optional<ticks> ended_;
+  std::unordered_map<std::string, cause> causes_;
+  std::uint64_t of_other_causes_{};
+  lazy_meter meter_;
+  std::optional<time_keeper> times_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/stream_record.hpp
+// stream_record: the trace and the status file of a stream, which hears of a task when its outcome has reached the
+// caller.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_recorder;
+
+// Until it is begun nothing is recorded, and each function costs a comparison.
+class stream_record {
+ public:
+  // See map_watch.
+  PARMAP_API void begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
+                        const std::string& status);
+  // By a recorder that others have made.
+  void begin(std::shared_ptr<map_recorder> it) noexcept { it_ = std::move(it); }
+
+  // The last attempt of a task, which took `spent`. `why`: null if it has a value.
+  void tell(const attempt& it, ticks spent, const failure* why) const noexcept {
+    if (it_ != nullptr) tell_of(it, spent, why);
+  }
+  // The stream has ended, and had so many tasks.
+  PARMAP_API void finish(std::uint64_t tasks) const noexcept;
+  // An exception has ended it.
+  PARMAP_API void abandon() const noexcept;
+
+ private:
+  PARMAP_API void tell_of(attempt it, ticks spent, const failure* why) const noexcept;
+
+  std::shared_ptr<map_recorder> it_;
+  std::uint64_t stored_{};  // tasks that did not run
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/stream_state.hpp
+// stream_state: the caller's end of a stream. It lets tasks begin as the window permits, reads lazy axes, and puts
+// outcomes in order.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// How many tasks may have begun whose outcomes have not been taken, if options::window does not say: as many as fit
+// into 2 MiB, but some for each worker.
+inline std::uint64_t window_of(std::uint64_t chosen, unsigned workers, std::uint64_t mean_bytes) noexcept {
+  constexpr std::uint64_t bytes = 2 << 20;
+  constexpr std::uint64_t least_bytes = 72;  // what an outcome takes at least, on its way, and some for the way
+  constexpr std::uint64_t least_per_worker = 4;
+  if (chosen != 0) return chosen;
+  const std::uint64_t least = least_per_worker * workers;
+  return mean_bytes == 0 ? least : std::max(least, bytes / std::max(mean_bytes, least_bytes));
+}
+
+// The same object is used by one thread at a time.
+template <class T>
+class stream_state {
+ public:
+  stream_state(const stream_state&) = delete;
+  stream_state& operator=(const stream_state&) = delete;
+  virtual ~stream_state() = default;
+
+  // Waits for the next outcome, at most for `patience`. If it returns arrival::outcome, current() is that one, until
+  // the next call. Throws what ends the stream: what an axis or the reporter throws, and what is wrong with the engine.
+  arrival next(std::chrono::nanoseconds patience = std::chrono::nanoseconds::max()) {
+    try {
+      // The common case: one is at hand, and the window need not be looked at.
+      if (taken_ < quick_until_ && take_at_hand()) {
+        note_quickly();
+        return arrival::outcome;
+      }
+      return take_next(patience);
+    } catch (...) {
+      record_.abandon();
+      close();
+      throw;
+    }
+  }
+  [[nodiscard]] ended_task<T>& current() noexcept { return *now_; }
+
+  // Ends the tasks that run, and leaves nothing behind. next() returns arrival::end from then on.
+  void close() noexcept {
+    quick_until_ = 0;
+    source_.reset();
+    at_hand_ = {};
+    end_record();
+  }
+
+  [[nodiscard]] map_summary summary() const { return tally_.summary(); }
+  [[nodiscard]] std::uint64_t seed() const noexcept { return *options_.seed; }
+
+ protected:
+  // `tasks`: none if their number is unknown. `feed`: the axis that is read as the stream goes, or null.
+  stream_state(options&& chosen, std::optional<std::uint64_t> tasks, element_feed* feed)
+      : options_(std::move(chosen)),
+        feed_(feed),
+        tasks_(tasks),
+        tally_(options_, tasks) {}
+
+  // For a stream with a trace or a store, before begin(). `text`: of a task's inputs; may be empty. `status`: a path of
+  // a status file, or empty. `stored`: how many tasks need not run.
+  void record(std::string_view engine_name, std::function<std::string(std::uint64_t)>&& text,
+              const std::string& status = {}, std::uint64_t stored = 0) {
+    watched_tasks tasks{.stored = stored, .text = std::move(text)};
+    if (tasks_) tasks.size = *tasks_ - stored;
+    record_.begin(options_, engine_name, std::move(tasks), status);
+  }
+  // Before begin(): the stream is one of these tasks, and numbers them from 0; its outcomes have their indices.
+  void set_part(std::shared_ptr<const task_part> those) noexcept { part_ = std::move(those); }
+  void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
+  // Call at the end of the constructor of the class that has f and the axes.
+  void begin(std::unique_ptr<outcome_source<T>> source) {
+    source_ = std::move(source);
+    tally_.note_workers(source_->workers());
+    let_begin();
+  }
+  // In the destructor of the class that has f and the axes.
+  [[nodiscard]] const options& chosen() const noexcept { return options_; }
+  // Sets why.inputs.
+  virtual void describe_inputs(failure& why) const noexcept = 0;
+
+ private:
+  using outcome_value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+  // To read an element that is there takes less; to wait for one takes more.
+  static constexpr std::chrono::microseconds quick_read{100};
+
+  // Makes the next outcome current, in the order in which they come. Waits for it, at most for `patience`.
+  arrival fetch(std::chrono::nanoseconds patience) {
+    if (take_at_hand()) return arrival::outcome;
+    at_hand_ = {};
+    const arrival came = source_->next_or_some(at_hand_, current_, patience);
+    if (came != arrival::outcome) current_.reset();
+    else if (!take_at_hand()) now_ = &*current_;
+    return came;
+  }
+  bool take_at_hand() {
+    // A process that was forked from the caller takes nothing; the engine knows.
+    if (at_hand_.empty() || generation_ != fork_generation()) return false;
+    ended_task<T>& next = at_hand_.take();
+    // Where the caller steps from one value to the next, the first one is destroyed.
+    if constexpr (std::is_trivially_destructible_v<outcome_value>) now_ = &next;
+    else now_ = &current_.emplace(std::move(next));
+    return true;
+  }
+
+  arrival take_next(std::chrono::nanoseconds patience) {
+    if (source_ == nullptr) {
+      current_.reset();
+      return arrival::end;
+    }
+    std::optional<std::chrono::steady_clock::time_point> until;
+    for (bool waits = false;;) {
+      if (taken_ >= next_look_) let_begin();
+      quick_until_ = feed_ == nullptr && !options_.ordered ? next_look_ : 0;
+      if (options_.ordered && take_in_order()) return arrival::outcome;
+      const bool reads = wants_element();
+      auto came = fetch(std::chrono::nanoseconds(0));
+      if (came == arrival::nothing_yet) {  // only now a look at the clock is worth its time
+        if (!std::exchange(waits, true)) until = deadline_of(patience);
+        if (!reads) came = fetch(nap(until));
+      }
+      if (came == arrival::outcome) {
+        if (reads && reads_quickly_) read_some();
+        if (put()) return arrival::outcome;
+        continue;
+      }
+      if (came == arrival::end) return take_read_in_vain() ? arrival::outcome : finish();
+      next_look_ = 0;
+      if (reads) read_some();
+      else if (until && std::chrono::steady_clock::now() >= *until) return arrival::nothing_yet;
+      if (!tally_.show(known())) source_->halt();
+    }
+  }
+  // What take_next does with the current outcome; false if it is not its turn.
+  bool put() {
+    ended_task<T>& got = *now_;
+    if (options_.ordered && got.result.index != taken_) {
+      const std::uint64_t place = got.result.index - taken_;
+      if (held_.size() <= place) held_.resize(place + 1);
+      held_[place] = std::move(got);
+      return false;
+    }
+    note_taken();
+    return true;
+  }
+  static std::optional<std::chrono::steady_clock::time_point> deadline_of(std::chrono::nanoseconds patience) {
+    if (patience == std::chrono::nanoseconds::max()) return std::nullopt;
+    const auto now = std::chrono::steady_clock::now();
+    if (patience >= std::chrono::steady_clock::time_point::max() - now) return std::nullopt;
+    return now + patience;
+  }
+  // The time until the caller, or its reporter, wants to hear of it.
+  [[nodiscard]] std::chrono::nanoseconds nap(const std::optional<std::chrono::steady_clock::time_point>& until) {
+    const std::chrono::nanoseconds limit = tally_.until_next_show();
+    if (!until) return limit;
+    return std::clamp<std::chrono::nanoseconds>(*until - std::chrono::steady_clock::now(), limit.zero(), limit);
+  }
+
+  // ---- what may begin
+
+  [[nodiscard]] std::uint64_t window() const noexcept {
+    return window_of(options_.window, source_->workers(), source_->mean_bytes());
+  }
+  // Called now and then only, as each time workers may have to be woken.
+  void let_begin() {
+    const std::uint64_t size = window();
+    window_end_ = taken_ + std::min(size, ~std::uint64_t{0} - taken_);
+    // A large window has enough for either side in half of it, and each time costs a few microseconds.
+    next_look_ = taken_ + (size < 4096 ? std::max<std::uint64_t>(size / 4, 1) : size / 2);
+    allow();
+  }
+  void allow() {
+    const std::uint64_t limit =
+        feed_ == nullptr ? window_end_ : std::min(window_end_, feed_->read() * feed_->tasks_of_one());
+    if (limit != allowed_) halted_ = !source_->allow(allowed_ = limit) || halted_;
+  }
+
+  // ---- reading ahead
+
+  // An element is read only if a task of it may begin at once.
+  [[nodiscard]] bool wants_element() const noexcept {
+    constexpr std::uint64_t most_bytes = 2 << 20;
+    if (feed_ == nullptr || tasks_ || halted_ || !feed_->has_room()) return false;
+    const std::uint64_t known = feed_->read() * feed_->tasks_of_one();
+    if (known >= window_end_) return false;
+    const std::uint64_t few = std::uint64_t{4} * source_->workers();
+    return feed_->bytes() < most_bytes || known - std::min(known, taken_) < few;
+  }
+  // Reads for a while, so that tasks begin between outcomes and an outcome does not wait long.
+  void read_some() {
+    const ticks begun = now_ticks();
+    const ticks enough = to_ticks(quick_read);
+    std::uint64_t count = 0;
+    bool more = true;
+    try {
+      while (more && count < 64 && wants_element()) {
+        more = feed_->read_one();
+        count += more ? 1 : 0;
+        if (now_ticks() - begun > enough) break;
+      }
+    } catch (...) {
+      broken_ = std::current_exception();  // after the outcomes of what has been read
+      more = false;
+    }
+    reads_quickly_ = now_ticks() - begun < enough * std::max<std::uint64_t>(count, 1);
+    allow();
+    if (more) return;
+    tasks_ = feed_->read() * feed_->tasks_of_one();
+    source_->end_at(*tasks_);
+  }
+
+  // ---- what has come
+
+  // Whether the next outcome in order has come before; it is current then.
+  bool take_in_order() {
+    if (held_.empty() || !held_.front()) return false;
+    current_ = std::move(*held_.front());
+    now_ = &*current_;
+    note_taken();
+    return true;
+  }
+  void note_taken() {
+    if (!held_.empty()) held_.pop_front();
+    const std::uint64_t index = now_->result.index;
+    note_quickly();
+    if (feed_ != nullptr) feed_->one_is_taken(index / feed_->tasks_of_one());
+  }
+  // That of a stream without order and feed.
+  void note_quickly() {
+    ++taken_;
+    outcome<T>& what = now_->result.outcome;
+    if (part_ != nullptr) give_index();
+    if (what) tally_.add_value();
+    else note_failure(what);
+    if (options_.times) note_time();
+    if (tally_.is_due() && !tally_.show(known())) source_->halt();
+  }
+  void give_index() {
+    auto& [index, what] = now_->result;
+    index = part_->index(index);
+    if (what) return;
+    failure why = std::move(what).error();
+    why.index = index;
+    what = outcome<T>(std::move(why));
+  }
+  // While the elements of the task are there.
+  void note_time() {
+    if (now_->worker == never_ran) return;
+    const auto& [index, what] = now_->result;
+    if (what) record_.tell({index, now_->attempts, now_->worker}, now_->spent, nullptr);
+    task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
+    if (slow == nullptr) return;
+    failure shown{index};
+    if (what) describe_inputs(shown);
+    slow->inputs = what ? shown.inputs : what.error().inputs;
+  }
+  void note_failure(outcome<T>& what) {
+    failure why = what.error();
+    if (now_->worker != never_ran) record_.tell({now_->result.index, now_->attempts, now_->worker}, now_->spent, &why);
+    if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
+    if (why.kind != failure_kind::stopped && why.inputs.empty()) {
+      describe_inputs(why);
+      what = outcome<T>(std::move(why));
+    }
+    tally_.add_failure(what.error());
+  }
+  // Of a halted stream: the tasks of elements that were read when no task began any more. All others have come.
+  bool take_read_in_vain() {
+    if (feed_ == nullptr || taken_ >= feed_->read() * feed_->tasks_of_one()) return false;
+    now_ = &current_.emplace(taken_, failure{taken_, failure_kind::stopped, why_stopped_, 0}, 0U);
+    note_taken();
+    return true;
+  }
+  arrival finish() {
+    tally_.finish(known());
+    source_.reset();
+    if (!broken_) end_record();
+    if (broken_) std::rethrow_exception(std::exchange(broken_, nullptr));
+    return arrival::end;
+  }
+  void end_record() noexcept { record_.finish(known()); }
+  // The tasks that are known so far.
+  [[nodiscard]] std::uint64_t known() const noexcept { return tasks_.value_or(std::max(allowed_, taken_)); }
+
+  options options_;
+  element_feed* feed_;
+  std::shared_ptr<const task_part> part_;  // null: all tasks
+  std::optional<std::uint64_t> tasks_;
+  stream_tally tally_;
+  stream_record record_;
+  std::unique_ptr<outcome_source<T>> source_;
+  std::uint64_t generation_{fork_generation()};
+  outcomes_at_hand<T> at_hand_;
+  std::optional<ended_task<T>> current_;
+  ended_task<T>* now_{};                           // the current one: that, or one of at_hand_
+  std::deque<std::optional<ended_task<T>>> held_;  // in order: those behind the next one; the first place is its own
+  std::uint64_t taken_{};
+  std::uint64_t window_end_{};
+  std::uint64_t next_look_{};    // outcomes that have been taken, when the window is to be looked at again
+  std::uint64_t quick_until_{};  // until then nothing but taking has to be done
+  std::uint64_t allowed_{};
+  bool reads_quickly_{true};
+  bool halted_{};
+  std::string why_stopped_{stop_requested_text};
+  std::exception_ptr broken_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/stream.hpp
+// stream: calls a function on every element of its axes, and gives the outcomes while the rest still runs.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+// Where the caller is: before an outcome that it has not asked for yet, at one, or at the end.
+enum class stream_position { before, outcome, end };
+}  // namespace detail
+
+/// The outcomes of a stream, as they come: a single-pass range and view of indexed_outcome<T>, which stream() makes. It
+/// can be moved, not copied, also to another thread; one thread at a time may use it.
+///
+/// An iterator waits for an outcome when it is read or compared, not when it is advanced. So `| std::views::take(10)`
+/// waits for ten outcomes and no more.
+///
+/// The destructor ends the stream: under multi the tasks that run are killed, under threads they are requested to stop
+/// (context::stop_token()) and the destructor waits for them. Nothing is left behind.
+template <class T>
+class [[nodiscard]] outcome_stream : public std::ranges::view_base {
+ public:
+  /// A single-pass iterator over the outcomes.
+  class iterator {
+   public:
+    using iterator_concept = std::input_iterator_tag;
+    using value_type = indexed_outcome<T>;
+    using difference_type = std::ptrdiff_t;
+
+    iterator() = default;
+    iterator(iterator&&) noexcept = default;
+    iterator& operator=(iterator&&) noexcept = default;
+    iterator(const iterator&) = delete;
+    iterator& operator=(const iterator&) = delete;
+    ~iterator() = default;
+
+    /// The outcome, which may be moved from. Valid until the next call of ++ or of the stream's close().
+    [[nodiscard]] indexed_outcome<T>& operator*() const { return of_->read().result; }
+    iterator& operator++() {
+      of_->advance();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    /// Whether all outcomes have come. Waits for the next one. Throws what ends the stream.
+    friend bool operator==(const iterator& it, std::default_sentinel_t) { return it.is_at_end(); }
+
+   private:
+    friend outcome_stream;
+    explicit iterator(outcome_stream* of) noexcept : of_(of) {}
+    [[nodiscard]] bool is_at_end() const { return of_->is_at_end(); }
+
+    outcome_stream* of_{};
+  };
+
+  /// For stream().
+  explicit outcome_stream(std::unique_ptr<detail::stream_state<T>> state) noexcept : state_(std::move(state)) {}
+
+  /// The next outcome that has not been read. Call it on the stream where it stays: iterators refer to it.
+  [[nodiscard]] iterator begin() noexcept { return iterator(this); }
+  [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
+
+  /// Ends the stream, as the destructor does. There are no further outcomes.
+  void close() noexcept {
+    at_ = position::end;
+    state_->close();
+  }
+
+  /// The outcomes that have been read: how many have a value, the time since the stream began, and the failures grouped
+  /// by cause (256 causes at most; the memory that they take does not grow with the stream).
+  [[nodiscard]] map_summary summary() const { return state_->summary(); }
+  /// The seed of context::rng() in this stream: see options::seed.
+  [[nodiscard]] std::uint64_t seed() const noexcept { return state_->seed(); }
+
+ private:
+  using position = detail::stream_position;
+
+  bool is_at_end() {
+    if (at_ == position::before) {
+      at_ = position::end;  // also if it throws
+      if (state_->next() == detail::arrival::outcome) at_ = position::outcome;
+    }
+    return at_ == position::end;
+  }
+  detail::ended_task<T>& read() {
+    static_cast<void>(is_at_end());
+    return state_->current();
+  }
+  void advance() {
+    static_cast<void>(is_at_end());
+    if (at_ == position::outcome) at_ = position::before;
+  }
+
+  std::unique_ptr<detail::stream_state<T>> state_;
+  position at_{position::before};
+};
+
+namespace detail {
+
+// Owns f and its axes.
+template <class Engine, class F, class Space>
+class stream_of final : public stream_state<result_of<F, Space>> {
+  using base = stream_state<result_of<F, Space>>;
+  using tasks = numbered_tasks<F, Space>;
+
+ public:
+  template <class Function>
+  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store,
+            std::shared_ptr<const task_part> those)
+      : base(std::move(chosen), those == nullptr ? size_of(space) : those->size(), feed_of(space)),
+        part_(std::move(those)),
+        f_(std::forward<Function>(f)),
+        space_(std::move(space)),
+        tasks_(f_, space_) {
+    if (part_ != nullptr) this->set_part(part_);
+    if (store != nullptr) {
+      this->begin(open_with_store(who, std::move(store)));
+    } else {
+      if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
+      if (part_ == nullptr) {
+        this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+      } else {
+        tasks_ = tasks_.renumbered_by(*part_);
+        of_part_ = options_of_part(this->chosen(), *part_);
+        this->begin(who.open_stream(tasks_, of_part_, part_->size(), nullptr));
+      }
+    }
+  }
+  ~stream_of() override { this->close(); }
+
+ private:
+  static std::optional<std::uint64_t> size_of(const Space& space) noexcept {
+    if constexpr (requires { space.is_empty(); })
+      if (space.is_empty()) return 0;
+    if constexpr (is_unbounded<Space>) return std::nullopt;
+    else return space.size();
+  }
+  static element_feed* feed_of(const Space& space) noexcept {
+    if constexpr (is_unbounded<Space>) return space.feed();
+    else return nullptr;
+  }
+  using value = result_of<F, Space>;
+
+  // The tasks that have no stored outcome run.
+  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>>
+  open_with_store(const Engine& who, std::unique_ptr<open_store>&& store) {
+    if constexpr (is_unbounded<Space> || !can_store_value<value>) {
+      return nullptr;  // its options are refused
+    } else {
+      const options& of_map = this->chosen();
+      this->record(who.name(), texts_of(space_), of_map.store->status_path(of_map.part), store->stored());
+      std::unique_ptr<outcome_source<value>> run;
+      tasks_ = tasks_.renumbered_by(*store);
+      if (store->size() > 0) run = who.open_stream(tasks_, store->of_run(), store->size(), nullptr);
+      return std::make_unique<stored_source<value>>(std::move(store), std::move(run), this->chosen().ordered);
+    }
+  }
+  // why.index is one of the map, whatever the engine is told.
+  void describe_inputs(failure& why) const noexcept override {
+    const tasks all(const_cast<F&>(f_), space_);
+    if constexpr (requires { Engine::describe_inputs(all, why); }) {
+      Engine::describe_inputs(all, why);
+    } else {
+      try {
+        const inputs_writer writer = inputs_writer_of(all);
+        why.inputs = writer.text(writer.tasks, why.index);
+      } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
+      }
+    }
+  }
+
+  std::shared_ptr<const task_part> part_;  // null: all tasks
+  options of_part_;
+  F f_;
+  Space space_;
+  tasks tasks_;
+};
+
+// Throws std::invalid_argument if the number of tasks is not known.
+template <class Space>
+std::shared_ptr<const task_part> part_of_stream(const Space& space, const parmap::part& which) {
+  if constexpr (is_unbounded<Space>) refuse_part("a stream over an axis that is endless or can be read only once");
+  else return part_of_tasks(space.size(), which);
+}
+
+// True for an engine that has streams.
+template <class Engine, class Tasks>
+inline constexpr bool has_streams =
+    requires(const Engine& who, const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+             element_feed* feed) { who.open_stream(tasks, chosen, size, feed); };
+
+template <class Engine, class F, class Space>
+auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
+  using function = std::decay_t<F>;
+  using space_type = std::remove_cvref_t<Space>;
+  if constexpr (!callable<function, space_type>::value) {
+    static_assert(check_call<function, typename space_type::elements>);
+    return outcome_stream<int_after_error<F>>(nullptr);  // so that this is the only error
+  } else if constexpr (is_collective<Engine>) {
+    static_assert(
+        !is_collective<Engine>,
+        "parmap::stream: the outcomes of parmap::mpi are made on many ranks, and no loop of one rank could read "
+        "them; use parmap::map(parmap::mpi.with({.gather = parmap::gather::none}), f, ...) and read what "
+        "here() names on each rank, or give the map a store");
+    return outcome_stream<int_after_error<F>>(nullptr);
+  } else if constexpr (constexpr bool can_stream = has_streams<Engine, numbered_tasks<function, space_type>>;
+                       !can_stream) {
+    static_assert(
+        can_stream,
+        "parmap::stream: this engine has no streams yet; use parmap::multi, parmap::threads or parmap::serial");
+    return outcome_stream<int_after_error<F>>(nullptr);
+  } else if constexpr (coroutine<result_of<function, space_type>>) {
+    static_assert(!coroutine<result_of<function, space_type>>,
+                  "parmap::stream: f is a coroutine, which no engine with streams runs; parmap::map(parmap::async, f, "
+                  "...) does");
+    return outcome_stream<int_after_error<F>>(nullptr);
+  } else {
+    using value = result_of<function, space_type>;
+    prepare(chosen);
+    check_is_not_interrupted(chosen, "parmap::stream");
+    std::unique_ptr<open_store> store;
+    std::shared_ptr<const task_part> those;
+    if (chosen.store != nullptr) {
+      store = open_store_of_stream<value>(f, space, chosen);
+      if (numbered_tasks<function, space_type>::takes_context && runs_here(who.name())) store->f_sees_stops();
+      chosen.seed = store->of_run().seed;
+      those = store->part();
+    } else if (!chosen.part.is_whole()) {
+      those = part_of_stream(space, chosen.part);
+    }
+    if (!chosen.seed) chosen.seed = unchosen_seed(chosen.part);
+    return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
+        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen), std::move(store), std::move(those)));
+  }
+}
+
+template <class Engine, class F, class... Axes>
+auto stream_axes(const Engine& who, F&& f, options&& chosen, Axes&&... axes) {
+  if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
+    say_disorder<wrong>();
+    return outcome_stream<int_after_error<F>>(nullptr);  // so that this is the only error
+  } else {
+    return open_stream(who, std::forward<F>(f), make_stream_space(std::forward<Axes>(axes)...), std::move(chosen));
+  }
+}
+
+template <class F, class... Axes>
+auto stream_default(F&& f, options&& chosen, Axes&&... axes) {
+  if constexpr (disorder_of<F, Axes...>() == disorder::none)
+    static_assert(!returns_void<std::decay_t<F>, decltype(make_stream_space(std::declval<Axes>()...))>,
+                  "parmap::stream: f returns void, and the default engine multi runs it in worker processes, where its "
+                  "writes would vanish; return "
+                  "the value, or name an engine: parmap::stream(parmap::threads, f, ...)");
+  return stream_axes(multi, std::forward<F>(f), std::move(chosen), std::forward<Axes>(axes)...);
+}
+
+}  // namespace detail
+
+/// Like map, but gives the outcomes one by one, as the tasks end, while the rest still runs. Returns an
+/// outcome_stream<T>: a single-pass range of the task's index and its outcome<T>.
+///
+///     for (auto&& [index, outcome] : parmap::stream(f, xs))
+///       if (outcome) use(index, *outcome);
+///       else std::cerr << outcome.error() << '\n';
+///
+/// - With options::ordered the outcomes come in input order. One slow task then holds up all behind it, once the window
+///   is full.
+/// - At most options::window outcomes wait unread. When it is full, workers sleep until you read on: so a stream takes
+///   the memory of its window, however many tasks there are.
+/// - The first axis may be endless (std::views::iota(0)), or readable once only (std::views::istream<double>(in)). Then
+///   it is read only as far as the window needs, by the thread that reads the stream. Under multi such an element
+///   reaches its worker by codec<V>, unless the axis can be indexed. What the axis throws ends the stream, after the
+///   outcomes of the elements before it. Other axes are as in map.
+/// - The stream owns a copy of f, and the axes that are temporaries. The other axes must outlive it.
+/// - Leaving the loop ends the stream. Under multi the tasks that still run are killed.
+///
+/// The engines are multi (the default), threads and serial. multi watches its tasks from a process of its own: a task
+/// that runs past options::timeout is killed in time, also while the loop's body takes long. retry_if is called there,
+/// so what it writes to memory does not reach the caller. Under threads the stream has threads of its own. Under serial
+/// a task runs when its outcome is asked for; what it throws leaves the loop.
+///
+/// Once a stop is requested, or max_failures or the deadline is reached, the tasks that have not begun come as
+/// `stopped`; of an axis without a known end those that the window has let in.
+///
+/// Several streams may be open at once, and a task may have a stream of its own.
+///
+/// Throws as map does before any task begins. Reading throws what an axis or the reporter throws, and
+/// std::runtime_error if a task wrote over the memory that it shares with the caller, or if no worker survives (multi).
+template <engine Engine, class F, detail::not_options A>
+auto stream(const Engine& who, F&& f, A&& a, options chosen = {}) {
+  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B>
+auto stream(const Engine& who, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+auto stream(const Engine& who, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                             std::forward<C>(c));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto stream(const Engine& who, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                             std::forward<C>(c), std::forward<D>(d));
+}
+
+/// The same on the default engine, multi. If f returns void, this is a compile error.
+template <detail::not_engine F, detail::not_options A>
+auto stream(F&& f, A&& a, options chosen = {}) {
+  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B>
+auto stream(F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C>
+auto stream(F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                std::forward<C>(c));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto stream(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                std::forward<C>(c), std::forward<D>(d));
+}
+
+/// Five axes or more: a compile error that names the remedy.
+template <class... Arguments>
+  requires(detail::axes_in<Arguments...>() > 4)
+void stream(Arguments&&...) {
+  static_assert(
+      sizeof...(Arguments) == 0,
+      "parmap::stream takes one to four axes; put more into one: parmap::stream(f, parmap::product(a, b, c, d, "
+      "e))");
+}
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class A> void stream(detail::any_argument, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B> void stream(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C> void stream(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+
+template <class T> void stream(detail::any_argument, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
+template <class... Axes> void stream(detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+template <engine Engine, class... Axes> void stream(const Engine&, detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+template <class F> void stream(F&&) = delete;  // at least one axis has to follow f: parmap::stream(f, xs)
+
+// clang-format on
+
+}  // namespace parmap::inline PARMAP_ABI
+#if PARMAP_LINUX
 
 // ==== parmap/detail/pools/sent_space.hpp
 // sent_space: an index space as bytes for workers that are there already, and the space that they make of them.
@@ -8734,57 +14088,6 @@ using function_reader = std::unique_ptr<pool_function> (*)(byte_reader bytes);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/fargs.hpp
-// fargs: fixes the trailing arguments of a function.
-
-namespace parmap::inline PARMAP_ABI {
-
-namespace detail {
-
-// What fargs returns. A std::reference_wrapper among the fixed arguments is passed as what it refers to.
-template <class F, class... Fixed>
-class fixed_arguments {
- public:
-  template <class From, class... Values>
-  constexpr explicit fixed_arguments(std::in_place_t, From&& f, Values&&... fixed)
-      : f_(std::forward<From>(f)),
-        fixed_(std::forward<Values>(fixed)...) {}
-
-  template <class... Xs>
-  constexpr auto operator()(Xs&&... xs) const
-      -> std::invoke_result_t<const F&, Xs..., const std::unwrap_reference_t<Fixed>&...> {
-    return std::apply(
-        [&](const Fixed&... last) -> decltype(auto) {
-          return std::invoke(f_, std::forward<Xs>(xs)..., static_cast<const std::unwrap_reference_t<Fixed>&>(last)...);
-        },
-        fixed_);
-  }
-
-  [[nodiscard]] constexpr const F& function() const noexcept { return f_; }
-  [[nodiscard]] constexpr const std::tuple<Fixed...>& fixed() const noexcept { return fixed_; }
-
- private:
-  [[no_unique_address]] F f_;
-  [[no_unique_address]] std::tuple<Fixed...> fixed_;
-};
-
-}  // namespace detail
-
-/// Returns f with its trailing arguments fixed: fargs(power, 3)(x) calls power(x, 3).
-///
-///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
-///
-/// The returned object holds copies of f and of the arguments; std::ref(v) passes v itself. All tasks of a process
-/// share these copies, so f must take the fixed arguments by value or const&, and its call operator must be const. Safe
-/// to call from several threads at once if f is.
-template <class F, class... Fixed>
-[[nodiscard]] constexpr auto fargs(F&& f, Fixed&&... fixed) {
-  return detail::fixed_arguments<std::decay_t<F>, std::decay_t<Fixed>...>(std::in_place, std::forward<F>(f),
-                                                                          std::forward<Fixed>(fixed)...);
-}
-
-}  // namespace parmap::inline PARMAP_ABI
-
 // ==== parmap/detail/pools/sent_function.hpp
 // sent_function: which callables can be sent to workers that are there already, and how they become bytes and back.
 
@@ -9088,7 +14391,7 @@ class sent_numbers final : public renumbering {
 
   [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
   [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
 
  private:
   struct run {
@@ -9096,6 +14399,8 @@ class sent_numbers final : public renumbering {
     std::uint64_t index;   // of that task
     std::uint64_t stream;  // of its random numbers
   };
+
+  [[nodiscard]] const run& run_of(std::uint64_t k) const noexcept;
 
   std::vector<run> runs_;
   std::uint64_t size_{};
@@ -9180,39 +14485,6 @@ std::vector<std::byte> bytes_of_function(const F& f) {
     encode_function(out, f);
   });
 }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/deadline.hpp
-// deadline: when a map begins no new task any more, and when it ends those that still run.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
-inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
-
-class deadline {
- public:
-  using clock = std::chrono::steady_clock;
-
-  // Counts from now on. None, or a time beyond the range of the clock: never.
-  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
-    if (!time) return;
-    const auto now = clock::now();
-    const auto extra = std::min(*time / 10, longest_grace);
-    if (*time >= clock::time_point::max() - now - extra) return;
-    begin_no_more_ = now + *time;
-    end_all_ = begin_no_more_ + extra;
-  }
-
-  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
-  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
-  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
-
- private:
-  clock::time_point begin_no_more_{clock::time_point::max()};
-  clock::time_point end_all_{clock::time_point::max()};
-};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -9620,16 +14892,18 @@ class submitted_tasks final : private pool_owner {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/system/fresh_seed.hpp
 // fresh_seed: cheap seeds that do not repeat in a process; a forked child draws from a new random start.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Throws std::system_error if the kernel provides no random number.
+// Throws std::system_error if the system provides no random number.
 [[nodiscard]] PARMAP_API std::uint64_t fresh_seed();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/loaded_code.hpp
 // loaded_code: the code of the program and its shared libraries that is loaded at one moment.
@@ -9837,6 +15111,8 @@ class pool {
   /// Throws std::invalid_argument for a value out of range, and std::system_error if no worker can be started.
   explicit pool(const pool_options& chosen = {}) : state_(std::make_unique<detail::pool_state>(chosen)) {}
 
+  static constexpr bool reduces_in_caller = true;  // see detail/reduction/reduce_on.hpp
+
   /// "pool".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "pool"; }
   /// The number of worker processes.
@@ -9854,12 +15130,12 @@ class pool {
     if constexpr (!detail::callable<function, space>::value) {
       static_assert(detail::callable<function, space>::value,
                     "parmap: f cannot be called with these arguments, with or without a parmap::context& first");
-      return future<int>();  // so that this is the only error
+      return future<detail::int_after_error<F>>();  // so that this is the only error
     } else {
       using tasks = detail::numbered_tasks<function, space>;
       using value = typename tasks::result;
       if constexpr (!can_run<tasks>()) {
-        return future<int>();
+        return future<detail::int_after_error<F>>();
       } else {
         function call(std::forward<F>(f));
         const space all(std::tuple<std::decay_t<X>...>(std::forward<X>(x)...));
@@ -9976,4259 +15252,55 @@ class pool {
 static_assert(engine<pool>);
 
 }  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/results/summary_times.hpp
-// What options::times adds to the summary of a map, and the inputs of the slowest tasks, which are written as those of
-// failed tasks are.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A list whose members stand for the slowest tasks, so that what writes the inputs of failures writes theirs.
-[[nodiscard]] PARMAP_API failure_list as_failures(const map_times& times);
-PARMAP_API void take_inputs(map_times& times, const failure_list& written);
-
-void add_times(map_summary& all, const map_times& times);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/space/refused_calls.hpp
-// refused_calls: parameter types of overloads that are chosen only where no other fits; they are deleted, so that the
-// compiler's error is one that names the remedy.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Converts from any argument.
-struct any_argument {
-  template <class T>
-  any_argument(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
-};
-// As any_argument, and from the name of an overloaded function or a function template, which has no type.
-struct overloaded_function {
-  overloaded_function(...);  // NOLINT(google-explicit-constructor, cert-dcl50-cpp): not defined
-};
-// Converts from `{.name = value}` that is no `options`: no option has that name, or its type is another one.
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
-// Against the standard, these compilers take any `.name` for a constructor's argument.
-struct unknown_option_or_value_of_another_type {
-  template <class... T>
-  unknown_option_or_value_of_another_type(T...);  // NOLINT(google-explicit-constructor): not defined
-  template <class T>
-  unknown_option_or_value_of_another_type(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
-};
-#else
-// Only an aggregate that has the name will do: so it has those of all options, and those that are tried for them.
-struct unknown_option_or_value_of_another_type {
-  struct any_value {
-    any_value();
-    template <class T>
-    any_value(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
-    template <class T>
-    any_value(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
-  };
-  any_value chunk{}, chunk_size{}, chunksize{}, cores{}, cpus{}, engine{}, jobs{}, max_failure{}, max_failures{},
-      max_threads{}, max_workers{}, mem{}, mem_limit{}, memory{}, memory_limit{}, n{}, n_jobs{}, n_threads{},
-      n_worker{}, n_workers{}, nthreads{}, num_threads{}, num_workers{}, nworkers{}, on_error{}, order{}, parallelism{},
-      processes{}, progress{}, report{}, reporter{}, retries{}, retry{}, rng{}, schedule{}, seed{}, stop{},
-      stop_token{}, thread_count{}, threads{}, time_limit{}, time_out{}, timeout{}, timeout_ms{}, timeout_s{},
-      timeout_sec{}, timeouts{}, token{}, verbose{}, worker{}, worker_count{}, workers{};
-};
 #endif
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/interrupt_scope.hpp
-// interrupt_scope: a map during which SIGINT and SIGTERM end the map, and not the program.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// For the lifetime of the object, if the options say so. It gives them a stop token that it requests to stop, and what
-// options::on_interrupt needs to tell engines.
-class interrupt_scope {
- public:
-  explicit interrupt_scope(options& of_map) {
-    if (of_map.on_interrupt.keeps(of_map.store != nullptr)) begin(of_map);
-  }
-  interrupt_scope(const interrupt_scope&) = delete;
-  interrupt_scope& operator=(const interrupt_scope&) = delete;
-  ~interrupt_scope() {
-    if (state_ != nullptr) end();
-  }
-
- private:
-  struct state;
-
-  PARMAP_API void begin(options& of_map);
-  PARMAP_API void end() noexcept;
-
-  state* state_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/stored_value.hpp
-// stored_value: a value or an input as a store keeps it: a number, text or bytes, and what the bytes are.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What a stored value is. The numbers stand in files, so they stay.
-enum class value_format : std::uint8_t {
-  nothing = 0,  // f returns void
-  integer = 1,
-  real = 2,
-  boolean = 3,
-  text = 4,
-  bytes = 5,    // text that is not UTF-8
-  natural = 6,  // above 2^63: eight bytes, the least first
-  array = 7,    // numbers of one type, as NumPy's format .npy
-  encoded = 8,  // by parmap::codec: for C++ alone
-  pickle = 9,   // by Python's pickle: for Python alone
-  json = 10,
-  dataclass = 11,  // JSON, too
-  none = 12,       // Python's
-  python_bytes = 13,
-};
-
-struct stored_value {
-  value_format format{};
-  std::int64_t integer{};  // of an integer and a boolean
-  double real{};
-  std::string bytes{};  // of all others
-
-  friend bool operator==(const stored_value& a, const stored_value& b) noexcept {
-    return a.format == b.format && a.integer == b.integer &&
-           std::bit_cast<std::uint64_t>(a.real) == std::bit_cast<std::uint64_t>(b.real) && a.bytes == b.bytes;
-  }
-};
-
-// A value is not what the map expects. The store says which one.
-class other_format : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-// Numbers of one type as the bytes of a .npy file. `type`: NumPy's name, such as "<f8".
-[[nodiscard]] PARMAP_API std::string to_npy(std::string_view type, std::span<const std::byte> numbers,
-                                            std::size_t count);
-// The numbers of such bytes. Throws other_format if they are not a vector of that type.
-[[nodiscard]] PARMAP_API std::span<const std::byte> from_npy(std::string_view bytes, std::string_view type);
-
-// NumPy's name of a number type of this machine, which is little-endian; empty if it has none.
-template <class T>
-consteval std::string_view npy_type() {
-  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, char> || std::is_same_v<T, long double> ||
-                !std::is_arithmetic_v<T> || sizeof(T) > 8) {
-    return "";
-  } else {
-    constexpr std::array<std::string_view, 9> reals{"", "", "", "", "<f4", "", "", "", "<f8"};
-    constexpr std::array<std::string_view, 9> signed_ones{"", "|i1", "<i2", "", "<i4", "", "", "", "<i8"};
-    constexpr std::array<std::string_view, 9> unsigned_ones{"", "|u1", "<u2", "", "<u4", "", "", "", "<u8"};
-    return (std::is_floating_point_v<T> ? reals : std::is_signed_v<T> ? signed_ones : unsigned_ones)[sizeof(T)];
-  }
-}
-
-template <class T>
-inline constexpr bool is_number_array = false;
-template <class T>
-inline constexpr bool is_number_array<std::vector<T>> = !npy_type<T>().empty();
-template <class T, std::size_t N>
-inline constexpr bool is_number_array<std::array<T, N>> = !npy_type<T>().empty();
-template <class T>
-inline constexpr bool is_vector = false;
-template <class T>
-inline constexpr bool is_vector<std::vector<T>> = true;
-
-// An integer type of the same size for a T that is one for characters.
-template <class T>
-using plain_number = typename std::conditional_t<std::is_signed_v<T>, std::make_signed<T>, std::make_unsigned<T>>::type;
-
-template <class T>
-concept stored_text = std::convertible_to<const T&, std::string_view> && !std::is_null_pointer_v<T>;
-// What leaves a worker can be stored; so can text that an object refers to, but it cannot be read again.
-template <class T>
-concept storable = std::is_void_v<T> || leaves<T> || stored_text<T>;
-
-// What other programs can read, too; all else is stored as the bytes of its codec.
-template <class T>
-inline constexpr bool has_plain_form = std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> ||
-                                       std::is_same_v<T, double> || stored_text<T> || is_number_array<T>;
-
-// The bytes of its codec. The value may be encoded more than once.
-template <class T>
-std::string encoded_bytes(const T& value) {
-  constexpr std::size_t most = std::size_t{1} << 36;  // that of a worker's arena
-  for (std::size_t room = 256;; room *= 8) {
-    std::string bytes(room, '\0');
-    byte_writer out(reinterpret_cast<std::byte*>(bytes.data()), reinterpret_cast<std::byte*>(bytes.data()) + room);
-    try {
-      encoder(out).put(value);
-    } catch (const arena_full&) {
-      if (room > most) throw;
-      continue;
-    }
-    bytes.resize(out.written());
-    return bytes;
-  }
-}
-template <class T>
-T decode_bytes(std::string_view bytes) {
-  byte_reader in(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
-  decoder from(in);
-  T value = from.get<T>();
-  in.expect_end();
-  return value;
-}
-
-[[nodiscard]] PARMAP_API stored_value stored_integer_of(std::int64_t x, value_format format = value_format::integer);
-[[nodiscard]] PARMAP_API stored_value stored_real_of(double x);
-[[nodiscard]] PARMAP_API stored_value stored_bytes_of(std::string&& bytes, value_format format);
-[[nodiscard]] PARMAP_API stored_value stored_text_of(std::string_view text);
-[[nodiscard]] PARMAP_API stored_value stored_natural_of(std::uint64_t x);
-
-// Throws what the codec of T throws.
-template <storable T>
-stored_value to_stored(const T& x) {
-  if constexpr (std::is_same_v<T, bool>) return stored_integer_of(x ? 1 : 0, value_format::boolean);
-  else if constexpr (std::is_enum_v<T>) return to_stored(static_cast<std::underlying_type_t<T>>(x));
-  else if constexpr (std::is_integral_v<T>) {
-    if (std::in_range<std::int64_t>(static_cast<plain_number<T>>(x)))
-      return stored_integer_of(static_cast<std::int64_t>(x));
-    return stored_natural_of(static_cast<std::uint64_t>(x));
-  } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
-    return stored_real_of(static_cast<double>(x));
-  else if constexpr (stored_text<T>) return stored_text_of(x);
-  else if constexpr (is_number_array<T>)
-    return stored_bytes_of(
-        to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size()),
-        value_format::array);
-  else return stored_bytes_of(encoded_bytes(x), value_format::encoded);
-}
-
-[[noreturn]] PARMAP_API void throw_other_format(value_format found);
-PARMAP_API void expect_format(const stored_value& it, value_format format);
-[[nodiscard]] PARMAP_API std::uint64_t natural_of(const stored_value& it);
-
-// The value again, bit for bit. Throws other_format, bad_encoding, and what the codec of T throws.
-template <class T>
-T from_stored(const stored_value& it) {
-  const auto expect = [&it](value_format format) { expect_format(it, format); };
-  if constexpr (std::is_same_v<T, bool>) {
-    expect(value_format::boolean);
-    return it.integer != 0;
-  } else if constexpr (std::is_enum_v<T>) {
-    return static_cast<T>(from_stored<std::underlying_type_t<T>>(it));
-  } else if constexpr (std::is_integral_v<T>) {
-    if (it.format == value_format::natural && std::in_range<plain_number<T>>(natural_of(it)))
-      return static_cast<T>(natural_of(it));
-    if (it.format != value_format::integer || !std::in_range<plain_number<T>>(it.integer))
-      throw_other_format(it.format);
-    return static_cast<T>(it.integer);
-  } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
-    expect(value_format::real);
-    return static_cast<T>(it.real);
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    if (it.format != value_format::bytes) expect(value_format::text);
-    return it.bytes;
-  } else if constexpr (is_number_array<T>) {
-    expect(value_format::array);
-    const std::span<const std::byte> numbers = from_npy(it.bytes, npy_type<typename T::value_type>());
-    T all{};
-    if constexpr (is_vector<T>) all.resize(numbers.size() / sizeof(typename T::value_type));
-    if (numbers.size() != all.size() * sizeof(typename T::value_type)) throw other_format("an array of another size");
-    if (!numbers.empty()) std::memcpy(all.data(), numbers.data(), numbers.size());
-    return all;
-  } else {
-    expect(value_format::encoded);
-    return decode_bytes<T>(it.bytes);
-  }
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/store_run.hpp
-// store_run: what a map needs of a place where outcomes outlive the program. The map knows no more of it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Where the values of the elements of an axis go.
-class cell_list {
- public:
-  PARMAP_API void add(stored_value&& it);
-  void clear() noexcept { all_.clear(); }
-  [[nodiscard]] const std::vector<stored_value>& all() const noexcept { return all_; }
-
- private:
-  std::vector<stored_value> all_;
-};
-
-// One axis of a sweep. An axis that takes several ranges together, such as a zip, has several names.
-struct sweep_axis {
-  std::vector<std::string> names{};
-  std::uint64_t size{};
-  const void* space{};
-  void (*add_cells)(const void* space, std::uint64_t i, cell_list& to){};  // of element i, one for each name
-};
-
-// What identifies the results of a map. Its functions are those that sweep_of calls.
-class sweep {
- public:
-  std::string function{};               // its type's name; empty if it has none that stays
-  std::string result{};                 // the type of a value
-  std::vector<sweep_axis> axes{};       // the last one varies fastest
-  std::vector<stored_value> fixed{};    // the values of parmap::fargs
-  std::vector<std::string> unknown{};   // what f holds besides, that cannot be compared
-  std::optional<std::uint64_t> seed{};  // if the caller has chosen one
-
-  PARMAP_API sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed);
-  PARMAP_API sweep(sweep&&) noexcept;
-  PARMAP_API ~sweep();
-  sweep(const sweep&) = delete;
-  sweep& operator=(const sweep&) = delete;
-
-  // The function's class has this name, unless that is a lambda's.
-  PARMAP_API void add_class(std::string_view name, bool holds_something);
-  PARMAP_API void add_fixed(stored_value&& it);
-  // The fixed argument behind those that were added cannot be stored.
-  PARMAP_API void add_unknown_fixed();
-  // The names of the axis follow.
-  PARMAP_API void add_axis(std::uint64_t size, const void* space,
-                           void (*add_cells)(const void* space, std::uint64_t i, cell_list& to));
-  // Of the axis that was added last; empty: it gets one.
-  PARMAP_API void add_name(std::string_view name);
-
- private:
-  std::size_t fixed_{};
-  std::size_t names_{};
-};
-
-// The outcome of a task as it is stored.
-struct stored_outcome {
-  using time_point = std::chrono::steady_clock::time_point;
-  static constexpr time_point unknown{};
-
-  std::uint64_t number{};              // of the task in the store
-  std::optional<failure_kind> kind{};  // none: it has a value
-  unsigned attempts{};
-  unsigned worker{};
-  time_point began{};  // or unknown
-  std::optional<std::chrono::nanoseconds> took{};
-  stored_value value{};
-  std::string message{};  // of a failure
-};
-
-// A map's use of a store, from its begin to its end. The destructor stores what has been put; it throws nothing.
-class store_run {
- public:
-  store_run(const store_run&) = delete;
-  store_run& operator=(const store_run&) = delete;
-  virtual ~store_run() = default;
-
-  [[nodiscard]] virtual std::uint64_t seed() const noexcept = 0;
-  // The number of task `index` of the map, which names its random stream, too. Any thread may ask.
-  [[nodiscard]] virtual std::uint64_t number(std::uint64_t index) const noexcept = 0;
-  // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number. `values`: with its
-  // value; else find() gives it. Call it once, before the functions below.
-  virtual void read(bool values, const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
-  // The outcome of a task that read() has visited, without values. One thread at a time, each task once.
-  [[nodiscard]] virtual stored_outcome find(std::uint64_t index) = 0;
-  // What the user should know, a line each.
-  [[nodiscard]] virtual const std::vector<std::string>& notes() const noexcept = 0;
-
-  // Any thread. Waits while too many bytes wait to be written.
-  virtual void put(stored_outcome&& it) noexcept = 0;
-  // The map cannot go on: an outcome could not be made ready.
-  virtual void give_up(const char* why) noexcept = 0;
-  // A stop is requested when outcomes can no longer be stored.
-  [[nodiscard]] virtual std::stop_token stop() const noexcept = 0;
-  // Waits until all is stored. Throws store_failed.
-  virtual void finish() = 0;
-
- protected:
-  store_run() = default;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/sweep_of.hpp
-// sweep_of: what identifies the results of a map, from f, its axes and its result type.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What the axes or the result type do not allow is known when a store is given: std::invalid_argument.
-[[noreturn]] PARMAP_API void refuse_store_for_axes();
-
-// The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
-template <class T>
-constexpr std::string_view type_name() {
-  std::string_view text = __PRETTY_FUNCTION__;
-  text.remove_prefix(text.find("T = ") + 4);
-  // Names of types have brackets, too. g++ says besides what the return type is.
-  const std::size_t end = text.rfind("; std::string_view = ");
-  return text.substr(0, end == std::string_view::npos ? text.size() - 1 : end);
-}
-
-// How a store names the type of a value: the same for C++ and Python where both have it.
-template <class T>
-constexpr std::string_view stored_type() {
-  if constexpr (std::is_void_v<T>) return "nothing";
-  else if constexpr (std::is_same_v<T, bool>) return "boolean";
-  else if constexpr (std::is_enum_v<T>) return stored_type<std::underlying_type_t<T>>();
-  else if constexpr (std::is_integral_v<T>) return "integer";
-  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) return "real";
-  else if constexpr (stored_text<T>) return "text";
-  else if constexpr (is_number_array<T>) return "array";
-  else return type_name<T>();
-}
-
-// ---- The axes.
-
-template <class Space>
-inline constexpr bool is_product = false;
-template <class... Axes>
-inline constexpr bool is_product<product_space<Axes...>> = true;
-template <class Space>
-inline constexpr bool is_zip = false;
-template <class... Axes>
-inline constexpr bool is_zip<zip_space<Axes...>> = true;
-
-// An axis that may have keys in place of its elements.
-template <class Axis>
-concept has_keys = requires(const Axis& axis) { axis.keys(); };
-
-template <class Elements>
-inline constexpr bool can_store_elements = false;
-template <class... Element>
-inline constexpr bool can_store_elements<list<Element...>> = (storable<std::remove_cvref_t<Element>> && ...);
-
-// Whether what identifies the elements can be stored. An axis that may have keys is asked when it is there.
-template <class Space>
-inline constexpr bool can_store_space = has_keys<Space> || can_store_elements<typename Space::elements>;
-template <class... Axes>
-inline constexpr bool can_store_space<product_space<Axes...>> = (can_store_space<Axes> && ...);
-template <class... Axes>
-inline constexpr bool can_store_space<zip_space<Axes...>> = (can_store_space<Axes> && ...);
-
-// The names of the ranges in a space, in the order of their elements; empty where one has none. Throws
-// std::invalid_argument if a named one has neither keys nor elements that can be stored.
-template <class Axis>
-void add_names(const Axis& axis, sweep& to) {
-  if constexpr (requires { axis.axes(); }) {
-    std::apply([&to](const auto&... each) { (add_names(each, to), ...); }, axis.axes());
-  } else if constexpr (requires { axis.name(); }) {
-    if constexpr (!can_store_elements<typename Axis::elements>)
-      if (axis.keys() == nullptr) refuse_store_for_axes();
-    to.add_name(axis.name());
-  } else {
-    to.add_name({});
-  }
-}
-
-PARMAP_API void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to);
-
-// What identifies element i.
-template <class Space>
-void add_cells_of(const void* of, std::uint64_t i, cell_list& to) {
-  const Space& space = *static_cast<const Space*>(of);
-  if constexpr (is_zip<Space>) {
-    std::apply([&]<class... Axes>(const Axes&... each) { (add_cells_of<Axes>(&each, i, to), ...); }, space.axes());
-  } else if constexpr (is_product<Space>) {
-    std::uint64_t left = space.size();
-    const auto next = [&](std::uint64_t size) {
-      left /= size;
-      return i / left % size;
-    };
-    std::apply([&]<class... Axes>(const Axes&... each) { (add_cells_of<Axes>(&each, next(each.size()), to), ...); },
-               space.axes());
-  } else {
-    if constexpr (has_keys<Space>)
-      if (const axis_keys* const keys = space.keys(); keys != nullptr) return add_key(*keys, i, to);
-    if constexpr (can_store_elements<typename Space::elements>)
-      space.spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
-  }
-}
-
-// A product's axes are axes, also of a product inside it; whatever else is one axis.
-template <class Space>
-void add_axes(const Space& space, sweep& to) {
-  if constexpr (is_product<Space>) {
-    std::apply([&to](const auto&... each) { (add_axes(each, to), ...); }, space.axes());
-  } else {
-    to.add_axis(space.size(), &space, add_cells_of<Space>);
-    add_names(space, to);
-  }
-}
-
-// ---- The function.
-
-template <class F>
-inline constexpr bool is_fixed_arguments = false;
-template <class F, class... Fixed>
-inline constexpr bool is_fixed_arguments<fixed_arguments<F, Fixed...>> = true;
-
-template <class Value>
-void add_fixed(const Value& value, sweep& to) {
-  if constexpr (storable<Value>) to.add_fixed(to_stored(value));
-  else to.add_unknown_fixed();
-}
-
-template <class F>
-void add_function(const F& f, sweep& to) {
-  if constexpr (is_fixed_arguments<F>) {
-    add_function(f.function(), to);
-    std::apply(
-        [&to]<class... Fixed>(const Fixed&... fixed) {
-          (add_fixed(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed), to), ...);
-        },
-        f.fixed());
-  } else if constexpr (requires { f.stored_function(); }) {
-    add_function(f.stored_function(), to);
-    add_fixed(f.stored_argument(), to);
-  } else if constexpr (std::is_class_v<F>) {
-    to.add_class(type_name<F>(), !std::is_empty_v<F>);
-  }
-}
-
-template <class Value, class F, class Space>
-sweep sweep_of(const F& f, const Space& space, const std::optional<std::uint64_t>& seed) {
-  sweep all(stored_type<Value>(), seed);
-  add_function(f, all);
-  add_axes(space, all);
-  return all;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/stored_map.hpp
-// stored_map: a map with a store. It runs the tasks that have no stored outcome, stores each outcome as it comes, and
-// returns the whole.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What a store does with the values of one type.
-struct value_kind {
-  stored_value (*make)(seen_value it);                    // throws what its codec throws
-  void (*construct)(void* at, const stored_value& from);  // throws what from_stored throws
-  void (*move)(void* to, void* from) noexcept;
-  void (*destroy)(void* at) noexcept;
-  std::size_t size;  // 0: f returns void, and the others are not called
-};
-
-template <class Value>
-stored_value make_stored(seen_value it) {
-  if (it.object != nullptr) return to_stored(*static_cast<const Value*>(it.object));
-  const std::string_view bytes(reinterpret_cast<const char*>(it.encoded.data()), it.encoded.size());
-  if constexpr (has_plain_form<Value>) return to_stored(decode_bytes<Value>(bytes));
-  else return stored_bytes_of(std::string(bytes), value_format::encoded);
-}
-template <class Value>
-inline constexpr value_kind kind_of_value{
-    make_stored<Value>,
-    [](void* at, const stored_value& from) { ::new (at) Value(from_stored<Value>(from)); },
-    [](void* to, void* from) noexcept { ::new (to) Value(std::move(*static_cast<Value*>(from))); },
-    [](void* at) noexcept { std::destroy_at(static_cast<Value*>(at)); },
-    sizeof(Value),
-};
-template <>
-inline constexpr value_kind kind_of_value<void>{};
-
-class task_choice;
-
-// A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
-class open_store final : public renumbering, public attempt_observer {
- public:
-  // Throws what result_store::open throws.
-  PARMAP_API open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
-  // Destroys the values that were read, unless they were joined.
-  PARMAP_API ~open_store();
-
-  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
-  // each task. Call this or find_later() once, first.
-  PARMAP_API void read(void* memory);
-  // The same, but the outcomes stay where they are, until find() is asked for them.
-  PARMAP_API void find_later();
-  // f sees the stop token: what ends after a request may be incomplete, and is not stored. It runs again.
-  PARMAP_API void f_sees_stops() noexcept;
-  // The options of the run: the store's seed, and a stop when nothing more can be stored.
-  [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
-  // Outcomes can no longer be stored; finish() throws the reason.
-  [[nodiscard]] PARMAP_API bool has_failed() const noexcept;
-  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks of the map have run.
-  PARMAP_API bool finish();
-  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
-  // whole map.
-  PARMAP_API failure_list join(const results_base& ran, void* values);
-  // What the run has measured, for the whole, and which tasks did not run.
-  PARMAP_API void pass_notes(results_base& ran, results_base& whole);
-  // Which tasks run; the others are stored.
-  [[nodiscard]] const task_choice& choice() const noexcept;
-  // The stored outcome of a task, each task once. Throws store_failed.
-  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
-
-  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
-  [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
-  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
-
- private:
-  class state;
-  std::unique_ptr<state> state_;
-};
-
-// Whether an engine runs tasks in this process, where a stop reaches them.
-inline bool runs_here(std::string_view engine) noexcept { return engine != "multi" && engine != "pool"; }
-
-// See refuse_store_for_axes.
-[[noreturn]] PARMAP_API void refuse_store_for_values();
-[[noreturn]] PARMAP_API void refuse_store_for_lazy_axes();
-
-template <class Value>
-inline constexpr bool can_store_value =
-    std::is_void_v<Value> || (leaves<Value> && std::is_nothrow_move_constructible_v<Value>);
-
-// Throws store_failed: the stored value of a task is of another type.
-[[noreturn]] PARMAP_API void fail_to_read(std::uint64_t task, const std::exception& why);
-
-// `sees_stops`: see f_sees_stops. `run`: as map_space's, for tasks that are renumbered and observed. It says what type
-// a value has: an engine may await what f returns.
-template <class Run, class F, class Space>
-auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen, bool sees_stops)
-    -> std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&> {
-  using value = typename std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&>::value_type;
-  if constexpr (!can_store_value<value>) {
-    refuse_store_for_values();
-  } else if constexpr (!can_store_space<Space>) {
-    refuse_store_for_axes();
-  } else {
-    const std::uint64_t n = space.size();
-    result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
-    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, n, chosen);
-    if (sees_stops) store.f_sees_stops();
-    store.read(memory.data());
-    results<value> ran =
-        run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());
-    if (store.finish()) return ran;
-    const auto whole = [&]() -> results<value> {
-      if constexpr (std::is_void_v<value>) return results<void>(n, store.join(ran, nullptr), ran.seed());
-      else {
-        failure_list failed = store.join(ran, ran.places());
-        return {std::move(memory), std::move(failed), ran.seed()};
-      }
-    };
-    results<value> made = whole();
-    store.pass_notes(ran, made);
-    return made;
-  }
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/trace_path.hpp
-// Where the trace of a map goes: options::trace, or a file in the folder that the environment variable PARMAP_TRACE
-// names.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The variable at the first call of this process; empty: it is not set.
-[[nodiscard]] PARMAP_API const std::string& trace_folder();
-
-// Whether the map has a trace.
-[[nodiscard]] inline bool is_traced(const options& chosen) { return !chosen.trace.empty() || !trace_folder().empty(); }
-
-// A new path in this folder, with the program's name, the pid and a number. Empty inside a task, and beyond the first
-// 1000 traces of a process: a program may call a map a million times.
-[[nodiscard]] PARMAP_API std::string new_trace_in(const std::string& folder);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/watched_tasks.hpp
-// watched_tasks: the tasks of a map or stream, as who watches it sees them.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Whether the text of these elements is made by our code alone, of what lies in memory.
-template <class... Elements>
-consteval bool has_cheap_text(list<Elements...>) {
-  const auto is_cheap = []<class T>(std::type_identity<T>) {
-    constexpr input_kind kind = kind_of_input<T>();
-    return kind != input_kind::foreign || std::is_same_v<T, std::string_view> || std::is_pointer_v<T>;
-  };
-  return (is_cheap(std::type_identity<std::remove_cvref_t<Elements>>()) && ...);
-}
-
-template <class Space>
-std::function<std::string(std::uint64_t)> texts_of([[maybe_unused]] const Space& space) {
-  if constexpr (requires(input_text& text) { space.show(std::uint64_t{}, text); }) {
-    if constexpr (has_cheap_text(typename Space::elements()))
-      return [&space](std::uint64_t index) {
-        input_text text;
-        space.show(index, text);
-        return text.take();
-      };
-  }
-  return {};
-}
-
-struct watched_tasks {
-  std::optional<std::uint64_t> size{};                    // none: not known yet
-  std::uint64_t stored{};                                 // how many more need not run
-  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
-  const renumbering* numbers{};                           // of the tasks that are told; null: they are their own
-};
-
-// Refers to the tasks.
-template <class Tasks>
-watched_tasks watched(const Tasks& tasks) {
-  return {tasks.size(), tasks.space().size() - tasks.size(), texts_of(tasks.space()), tasks.renumbered()};
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/map_watch.hpp
-// map_watch: all that observes one map by its options: options::times, options::trace and the status file of a store.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Checks the options of a map or stream, and completes them. A trace and a store measure times, so that they are in the
-// summary, too.
-inline void prepare(options& chosen) {
-  check_values(chosen);
-  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
-  if (is_traced(chosen) || chosen.store != nullptr) chosen.times = true;
-}
-
-class map_watch {
- public:
-  // It tells the observer of the tasks, too. `status`: a path of a status file, or empty. Throws what map_recorder
-  // throws.
-  template <class Tasks>
-  map_watch(const options& chosen, std::string_view engine_name, const Tasks& tasks, const std::string& status = {})
-      : map_watch(chosen, engine_name, watched(tasks), tasks.observer(), status) {}
-  PARMAP_API ~map_watch();
-  map_watch(const map_watch&) = delete;
-  map_watch& operator=(const map_watch&) = delete;
-
-  [[nodiscard]] PARMAP_API attempt_observer& observer() noexcept;
-  // The engine has returned.
-  PARMAP_API void finish() noexcept;
-  [[nodiscard]] PARMAP_API map_times times() const;
-
- private:
-  PARMAP_API map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
-                       attempt_observer* next, const std::string& status);
-
-  class state;
-  std::unique_ptr<state> state_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/store.hpp
-// result_store: where a map keeps its outcomes beyond the end of the program; see parmap::checkpoint.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
-class result_store {
- public:
-  result_store(const result_store&) = delete;
-  result_store& operator=(const result_store&) = delete;
-  virtual ~result_store() = default;
-
-  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
-  /// another sweep.
-  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
-
-  /// The path of the status file of a map with this store (see options::trace); empty: it has none.
-  [[nodiscard]] virtual std::string status_path() const { return {}; }
-
- protected:
-  result_store() = default;
-};
-
-/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
-/// stored before stays stored.
-class PARMAP_API store_failed : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/map.hpp
-// map: calls a function on every element, or every combination of elements, of its axes.
-
-namespace parmap::inline PARMAP_ABI {
-
-namespace detail {
-
-template <class T>
-concept not_options = !std::same_as<std::remove_cvref_t<T>, options>;
-template <class T>
-concept not_engine = !engine<std::remove_cvref_t<T>>;
-
-// The number of map's arguments that are axes: all except an engine in front, f, and options at the end.
-template <class First = void, class... More>
-consteval std::size_t axes_in() {
-  std::size_t others = engine<std::remove_cvref_t<First>> ? 2 : 1;
-  ((others += std::same_as<std::remove_cvref_t<More>, options> ? 1 : 0), ...);
-  return sizeof...(More) + 1 < others ? 0 : sizeof...(More) + 1 - others;
-}
-
-// What is wrong with the order of map's arguments, or with what stands as an axis.
-enum class disorder { none, engine_is_late, engine_is_text, function_is_late, no_range };
-
-template <class F, class... Axes>
-consteval disorder disorder_of() {
-  if ((engine<std::remove_cvref_t<Axes>> || ...)) return disorder::engine_is_late;
-  if (std::convertible_to<F, std::string_view>) return disorder::engine_is_text;
-  if (((std::ranges::range<Axes> || is_space<std::remove_cvref_t<Axes>>) && ...)) return disorder::none;
-  return std::ranges::range<F> ? disorder::function_is_late : disorder::no_range;
-}
-
-template <disorder Wrong>
-void say_disorder() {
-  static_assert(Wrong != disorder::engine_is_late,
-                "parmap: the engine comes first: parmap::map(parmap::threads, f, xs)");
-  static_assert(Wrong != disorder::engine_is_text,
-                "parmap: an engine is an object, and comes first: parmap::map(parmap::threads, f, xs); by its name: "
-                "parmap::engine_named(\"threads\")");
-  static_assert(Wrong != disorder::function_is_late, "parmap: the function comes before its axes: parmap::map(f, xs)");
-  static_assert(Wrong != disorder::no_range,
-                "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
-                "value by parmap::fargs(f, value)");
-}
-
-// The compiler's message names this type, and so shows the call that was tried.
-template <class F, class... Elements>
-struct call_of_f {
-  static constexpr bool with_context_last = std::invocable<F&, Elements..., context&>;
-  static constexpr bool callable = std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>;
-  static_assert(!with_context_last, "parmap: parmap::context& must be the first parameter of f");
-  static_assert(callable || with_context_last,
-                "parmap::map: f cannot be called with the axes' elements, with or without a parmap::context& first; "
-                "call_of_f<f, elements...> above or below shows the call that was tried");
-  static constexpr bool tried = true;
-};
-template <class F, class Elements>
-inline constexpr bool check_call = true;
-template <class F, class... Elements>
-inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements...>::tried;
-
-// True for an engine that awaits what f returns. An engine declares it by a member of this name.
-template <class Engine>
-inline constexpr bool runs_coroutines = requires { requires Engine::runs_coroutines; };
-
-// True for an engine that takes the wall time of a map itself, as two looks at the clock are felt there.
-template <class Engine>
-inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
-
-// True for an engine that does by itself what options::times asks for.
-template <class Engine>
-inline constexpr bool notes_times = requires { requires Engine::notes_times; };
-
-// True for an engine that draws the seed itself, as many processes must have the same.
-template <class Engine>
-inline constexpr bool draws_seed = requires { requires Engine::draws_seed; };
-
-// The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
-template <class Results, class Engine, class Tasks>
-Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
-  map_times times = kept.times();
-  take_inputs(times, who.name() == multi.name() ? with_inputs_by_child(tasks, as_failures(times))
-                                                : with_inputs(tasks, as_failures(times)));
-  made.note_times(std::move(times));
-  return made;
-}
-
-// Tells the results the named axes.
-template <class Results, class Space>
-void note_names(Results& made, const Space& space) {
-  if constexpr (has_names<Space> && requires { made.note_inputs(columns_of(space)); })
-    made.note_inputs(columns_of(space));
-}
-
-// The engine for maps with options that few have, so that others do not pay for them, and it is compiled twice only.
-template <class Run, class Engine, class Tasks>
-[[gnu::noinline]] auto run_apart(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
-  return run(who, tasks, chosen);
-}
-
-// `status`: a path of a status file, or empty.
-template <class Run, class Engine, class Tasks>
-[[gnu::noinline, gnu::cold]] auto run_watched(const Run& run, const Engine& who, const Tasks& tasks,
-                                              const options& chosen, const std::string& status = {}) {
-  map_watch watch(chosen, who.name(), tasks, status);
-  auto made = run_apart(run, who, tasks.observed_by(watch.observer()), chosen);
-  watch.finish();
-  if (chosen.times) made = with_times(std::move(made), who, tasks, watch);
-  note_names(made, tasks.space());
-  return made;
-}
-
-// Runs the tasks that have no stored outcome.
-template <class Run, class Engine, class F, class Space>
-[[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
-                                                 const options& chosen) {
-  const ticks begun = now_ticks();
-  const std::string status = chosen.store->status_path();
-  const auto run_rest = [&](const auto& tasks, const options& of_run) {
-    return run_watched(run, who, tasks, of_run, status);
-  };
-  const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
-  auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
-  made.note_elapsed(now_ticks() - begun);
-  note_names(made, space);
-  return made;
-}
-
-// Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
-template <class Run, class Engine, class F, class Space>
-auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
-  if constexpr (!callable<F, Space>::value) {
-    static_assert(check_call<F, typename Space::elements>);
-    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
-  } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
-    static_assert(runs_coroutines<Engine>,
-                  "parmap::map: f is a coroutine, which this engine would create but never run; name the engine async: "
-                  "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
-    return results<int>(result_memory<int>(), {}, 0);
-  } else {
-    prepare(chosen);
-    check_is_no_stream(chosen);
-    constexpr bool engine_stores = !requires { Engine::why_no_store; };
-    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
-    constexpr bool reduces_stored = engine_stores && requires { requires Run::reduces_stored; };
-    if constexpr (!engine_stores) {
-      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
-    } else if constexpr (!can_store && !reduces_stored) {
-      check_has_no_store(chosen, "this function");
-    }
-    const interrupt_scope interrupts(chosen);
-    const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
-    if constexpr (!draws_seed<Engine>)
-      if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
-    const numbered_tasks<F, Space> tasks(f, space);
-    // A plain map first, so that errors are those of a plain map.
-    if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
-      if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if ((!chosen.times || notes_times<Engine>) && !has_store) {
-      const ticks begun = now_ticks();
-      auto made = run(who, tasks, std::as_const(chosen));
-      if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
-      note_names(made, space);
-      return made;
-    }
-    if (has_store) {
-      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
-      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
-    }
-    return run_watched(run, who, tasks, std::as_const(chosen));
-  }
-}
-
-template <class Run, class Engine, class F, class... Axes>
-auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes&&... axes) {
-  if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
-    say_disorder<wrong>();
-    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
-  } else if constexpr (sizeof...(Axes) == 1) {
-    return map_space(run, who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
-  } else {
-    return map_space(run, who, f, product(std::forward<Axes>(axes)...), std::move(chosen));
-  }
-}
-
-// Calls the engine, for map itself.
-struct run_by_engine {
-  static constexpr bool stores = true;
-
-  template <class Engine, class Tasks>
-  auto operator()(const Engine& it, const Tasks& tasks, const options& of_map) const {
-    return it.run(tasks, of_map);
-  }
-};
-
-template <class Engine, class F, class... Axes>
-auto map_axes(const Engine& who, F& f, options&& chosen, Axes&&... axes) {
-  return map_axes_by(run_by_engine(), who, f, std::move(chosen), std::forward<Axes>(axes)...);
-}
-
-template <class F, class... Axes>
-auto map_default(F& f, options&& chosen, Axes&&... axes) {
-  if constexpr (disorder_of<F, Axes...>() == disorder::none)
-    static_assert(!returns_void<F, product_space<axis_of<Axes>...>>,
-                  "parmap::map: f returns void, and the default engine multi runs it in worker processes, where its "
-                  "writes would vanish; return "
-                  "the value, or name an engine: parmap::map(parmap::threads, f, ...)");
-  return map_axes(multi, f, std::move(chosen), std::forward<Axes>(axes)...);
-}
-
-}  // namespace detail
-
-/// Calls f(x...) for every combination of the axes' elements, on all cores. Returns `results<T>`: a value or a failure
-/// for each task, in input order. The last axis varies fastest. T is the return type of f without reference and const.
-///
-///     auto squares = parmap::map([](int x) { return x * x; }, xs);
-///     auto grid    = parmap::map(parmap::threads, simulate, alphas, betas, {.workers = 4});
-///
-/// - The engine says where the tasks run: multi, threads, async, serial, or what engine_named returns. If you name
-///   none, it is multi, and f must return a value.
-/// - f is any callable. If its first parameter is a `parmap::context&`, map passes it the context of the task.
-/// - One to four axes: finite ranges, or the result of product or zip. map refers to an lvalue and takes over a
-///   temporary. It walks through a range without random access once, before any task begins.
-/// - The options stand in braces at the end: see parmap::options.
-///
-/// A task that fails affects no other task. It fails if it throws; under multi also if it crashes, exits or runs past
-/// options::timeout. results::failures() lists the failed tasks. Under serial the first exception leaves map instead.
-///
-/// map returns when every task has ended. The inputs and the captures of f must not change meanwhile. Any thread may
-/// call map, several threads may call it at once, and a task may call it, too. The values take sizeof(T) bytes for each
-/// task; the combinations are never stored.
-///
-/// Throws before any task begins:
-/// - std::invalid_argument: the engine does not support an option, or an option's value is out of range;
-/// - std::runtime_error: the file of options::trace cannot be made;
-/// - std::length_error: there are 2^64 combinations or more;
-/// - std::bad_alloc: the memory for the results is refused;
-/// - std::system_error: the system refuses shared memory or every worker (multi);
-/// - what an input range throws while map walks through it.
-///
-/// Throws later:
-/// - what a reporter throws, after the workers have ended;
-/// - std::bad_alloc: a failure cannot be recorded;
-/// - std::runtime_error: no worker survives and no task has ended, a task wrote over the memory that it shares with the
-///   caller, or the program closed a file descriptor of the map (multi).
-template <engine Engine, class F, detail::not_options A>
-auto map(const Engine& who, F&& f, A&& a, options chosen = {}) {
-  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a));
-}
-template <engine Engine, class F, detail::not_options A, detail::not_options B>
-auto map(const Engine& who, F&& f, A&& a, B&& b, options chosen = {}) {
-  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C>
-auto map(const Engine& who, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c));
-}
-template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C,
-          detail::not_options D>
-auto map(const Engine& who, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
-                          std::forward<D>(d));
-}
-
-/// The same on the default engine, multi. If f returns void, this is a compile error.
-template <detail::not_engine F, detail::not_options A>
-auto map(F&& f, A&& a, options chosen = {}) {
-  return detail::map_default(f, std::move(chosen), std::forward<A>(a));
-}
-template <detail::not_engine F, detail::not_options A, detail::not_options B>
-auto map(F&& f, A&& a, B&& b, options chosen = {}) {
-  return detail::map_default(f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C>
-auto map(F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::map_default(f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c));
-}
-template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C,
-          detail::not_options D>
-auto map(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::map_default(f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
-                             std::forward<D>(d));
-}
-
-/// Five axes or more: a compile error that names the remedy.
-template <class... Arguments>
-  requires(detail::axes_in<Arguments...>() > 4)
-void map(Arguments&&...) {
-  static_assert(
-      sizeof...(Arguments) == 0,
-      "parmap::map takes one to four axes; put more into one: parmap::map(f, parmap::product(a, b, c, d, e))");
-}
-
-// ---- Calls that match nothing above; see refused_calls.hpp.
-
-// clang-format off: the comment stands in the line that the compiler shows
-
-template <class A> void map(detail::any_argument, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B> void map(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B, class C> void map(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B, class C, class D> void map(detail::any_argument, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B, class C, class D, class E> void map(detail::any_argument, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-
-template <class T> void map(detail::any_argument, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
-template <class F, class T> void map(detail::any_argument, F&&, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
-
-template <class... Axes> void map(detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
-template <engine Engine, class... Axes> void map(const Engine&, detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
-
-template <class F> void map(F&&) = delete;  // at least one axis has to follow f: parmap::map(f, xs)
-
-// clang-format on
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/map_into.hpp
-// map_into: map that writes its results into a range of the caller.
-
-namespace parmap::inline PARMAP_ABI {
-
-namespace detail {
-
-// A range to which tasks can write at the same time, each to its own element.
-template <class Out>
-concept element_range = std::ranges::random_access_range<Out> && std::ranges::sized_range<Out> &&
-                        std::is_lvalue_reference_v<std::ranges::range_reference_t<Out>>;
-
-// Whether a Value can be assigned to an element of Out. If not, a static_assert names the reason; there is only one
-// error.
-template <class Out, class Value>
-consteval bool fits_into() {
-  constexpr bool has_value = !std::is_void_v<Value>;
-  static_assert(has_value, "parmap::map_into: f returns void, so there is nothing to put anywhere; call parmap::map");
-  constexpr bool fits = std::is_assignable_v<std::ranges::range_reference_t<Out>, Value>;
-  static_assert(!has_value || fits, "parmap::map_into: what f returns cannot be assigned to an element of the range");
-  return fits;
-}
-
-template <class Engine, class Out, class F, class... Axes>
-results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen, Axes&&... axes) {
-  constexpr bool has_elements = element_range<Out>;
-  static_assert(
-      has_elements,
-      "parmap::map_into: the first argument must be a random-access range of known size whose elements are objects, "
-      "such as a vector, an array or a span (but not vector<bool>, or a view that computes its elements)");
-  if constexpr (has_elements) {
-    const auto run = [&](const Engine& it, const auto& work, const options& of_map) {
-      if constexpr (fits_into<Out, typename std::remove_cvref_t<decltype(work)>::result>()) {
-        const auto room = static_cast<std::uint64_t>(std::ranges::size(out));
-        if (room < work.size())
-          throw std::invalid_argument("parmap::map_into: the range has " + std::to_string(room) + " elements for " +
-                                      std::to_string(work.size()) + " tasks");
-        return run_into(it, first_of(out), work, of_map);
-      } else {
-        return results<void>(0, {}, 0);
-      }
-    };
-    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
-  } else {
-    return results<void>(0, {}, 0);
-  }
-}
-
-}  // namespace detail
-
-/// Like map, but assigns the result of task i to out[i]. Returns `results<void>`: the failures, without values. Tasks
-/// are numbered in input order; with several axes the last one varies fastest.
-///
-///     std::vector<double> y(x.size());
-///     parmap::map_into(parmap::threads, y, f, x).value();  // throws map_failed if any task failed
-///
-/// `out` is a random-access range of known size whose elements are objects, such as a vector, an array or a span, but
-/// not a vector<bool>. If it has fewer elements than there are tasks, map_into throws std::invalid_argument before any
-/// task begins. The element of a failed task has an unspecified value. If the assignment throws, its task fails.
-///
-/// Under serial and threads each task assigns its own element as it ends, and map_into allocates no memory for values.
-/// There `out` may also be the axis, if it is the only axis. Under multi the calling thread copies or moves the values
-/// into `out`. The engine async is a compile error. All else is as in map.
-template <engine Engine, class Out, class F, detail::not_options A>
-results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
-  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));
-}
-template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B>
-results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, options chosen = {}) {
-  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B, detail::not_options C>
-results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                               std::forward<C>(c));
-}
-template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B, detail::not_options C,
-          detail::not_options D>
-results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                               std::forward<C>(c), std::forward<D>(d));
-}
-
-/// The same on the default engine, multi.
-template <detail::not_engine Out, class F, detail::not_options A>
-results<void> map_into(Out&& out, F&& f, A&& a, options chosen = {}) {
-  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a));
-}
-template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B>
-results<void> map_into(Out&& out, F&& f, A&& a, B&& b, options chosen = {}) {
-  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B, detail::not_options C>
-results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                               std::forward<C>(c));
-}
-template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B, detail::not_options C,
-          detail::not_options D>
-results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                               std::forward<C>(c), std::forward<D>(d));
-}
-
-/// Five axes or more: a compile error that names the remedy.
-template <class... Arguments>
-  requires(detail::axes_in<Arguments...>() > 5)
-void map_into(Arguments&&...) {
-  static_assert(
-      sizeof...(Arguments) == 0,
-      "parmap::map_into takes one to four axes; put more into one: map_into(out, f, parmap::product(a, b, c, d, e))");
-}
-
-// ---- Calls that match nothing above; see refused_calls.hpp.
-
-// clang-format off: the comment stands in the line that the compiler shows
-
-template <class A, class B> void map_into(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B, class C> void map_into(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B, class C, class D> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B, class C, class D, class E> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B, class C, class D, class E, class F> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, E&&, F&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-
-// clang-format on
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/reduction/combining_text.hpp
-// combining_text: what a failure says that happened when values were combined, and not in the task itself.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// "combining tasks 512..1023: ", for the tasks [b, e).
-[[nodiscard]] PARMAP_API std::string combining_text(std::uint64_t b, std::uint64_t e);
-
-// Call in a catch block: what was thrown when the values of the tasks [b, e) were combined.
-[[nodiscard]] PARMAP_API thrown describe_combining(std::uint64_t b, std::uint64_t e);
-
-// The failure of the task of this index for the same reason.
-[[nodiscard]] PARMAP_API failure failure_of_combining(std::uint64_t index, std::uint64_t b, std::uint64_t e);
-
-// The list with further failures, and with this text in front of the message of each failure for which it is not empty.
-// text_of is not called for stopped tasks.
-[[nodiscard]] PARMAP_API failure_list with_combining(failure_list list, failure_runs more,
-                                                     const std::function<std::string(const failure&)>& text_of);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/reduction.hpp
-// reduction: what map_reduce and fold return, one value for all tasks, and the failures.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// How many consecutive tasks map_reduce folds from left to right before it combines the blocks in a binary tree.
-inline constexpr std::uint64_t reduction_block = 512;
-
-/// How many consecutive tasks share one accumulator in a fold of this many tasks: a number from 1 to reduction_block
-/// that depends on nothing else. Up to 2047 tasks each task has its own, so that long tasks keep all workers busy.
-/// O(1).
-[[nodiscard]] constexpr std::uint64_t fold_block(std::uint64_t tasks) noexcept {
-  return std::clamp<std::uint64_t>(tasks / 1024, 1, reduction_block);
-}
-
-/// What map_reduce and fold return: the combined value of all tasks, and the failures. A value type if T is one.
-/// Several threads may read it at once.
-///
-///     auto r = parmap::map_reduce(f, std::plus{}, 0.0, xs);
-///     double sum = r.value();               // throws map_failed if a task failed
-///     double most_of_it = r.partial();      // without the tasks that failed
-///     for (const parmap::failure& why : r.failures()) std::cerr << why << '\n';
-template <class T>
-class [[nodiscard]] reduction : public detail::results_base {
- public:
-  using value_type = T;
-
-  /// For engines: the value without the tasks that failed.
-  reduction(T value, std::uint64_t size, failure_list failures, std::uint64_t seed)
-      : results_base(size, std::move(failures), seed),
-        value_(std::move(value)) {}
-
-  /// The combined value of all tasks. Throws map_failed, with every failure, if any task failed. O(1); it copies the
-  /// value, and moves it out of a temporary.
-  [[nodiscard]] const T& value() const& {
-    require_ok();
-    return value_;
-  }
-  [[nodiscard]] T value() && {
-    require_ok();
-    return std::move(value_);
-  }
-  /// The combined value of the tasks that did not fail: as if the others were not there. If no task succeeded, it is
-  /// the initial value. O(1).
-  [[nodiscard]] const T& partial() const& noexcept { return value_; }
-  [[nodiscard]] T partial() && { return std::move(value_); }
-
- private:
-  T value_;
-};
-
-template <class T>
-std::ostream& operator<<(std::ostream& to, const reduction<T>& all) = delete;  // print all.value()
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/reduction/reducers.hpp
-// reducers: how the values of tasks become one, for map_reduce and for fold.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A reducer has: value, the type of an accumulator; makes_values, whether a task makes a value that is then combined
-// (map_reduce), or changes the accumulator itself (fold); block(n), how many tasks are folded from left to right;
-// start(block), the accumulator before the first task of a block; combined(left, right), which leaves both as they are
-// if it throws. Refers to what it was made of. As safe to use from several threads at once as that is.
-
-template <class T, class Op>
-class value_reducer {
- public:
-  using value = T;
-  static constexpr bool makes_values = true;
-
-  value_reducer(Op& op, const T& init) noexcept : op_(&op), init_(&init) {}
-
-  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t /*tasks*/) noexcept { return reduction_block; }
-  // None: the first value is the accumulator.
-  [[nodiscard]] std::optional<T> start(std::uint64_t block) const {
-    return block == 0 ? std::optional<T>(*init_) : std::nullopt;
-  }
-  [[nodiscard]] const T& initial() const noexcept { return *init_; }
-  template <class Right>
-  [[nodiscard]] T combined(const T& left, Right&& right) const {
-    return static_cast<T>(std::invoke(*op_, left, std::forward<Right>(right)));
-  }
-
- private:
-  Op* op_;
-  const T* init_;
-};
-
-template <class T, class Merge>
-class accumulator_reducer {
- public:
-  using value = T;
-  static constexpr bool makes_values = false;
-
-  accumulator_reducer(Merge& merge, const T& identity) noexcept : merge_(&merge), identity_(&identity) {}
-
-  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t tasks) noexcept { return fold_block(tasks); }
-  [[nodiscard]] std::optional<T> start(std::uint64_t /*block*/) const { return *identity_; }
-  [[nodiscard]] const T& initial() const noexcept { return *identity_; }
-  [[nodiscard]] T combined(const T& left, const T& right) const {
-    T made(left);
-    std::invoke(*merge_, made, right);
-    return made;
-  }
-
- private:
-  Merge* merge_;
-  const T* identity_;
-};
-
-// fold's step as the f of a map: a task changes the accumulator that it is bound to.
-template <class Step, class T>
-class bound_step {
- public:
-  using step = Step;
-
-  explicit bound_step(Step& call, T* into = nullptr) noexcept : call_(&call), into_(into) {}
-  [[nodiscard]] bound_step to(T& into) const noexcept { return bound_step(*call_, &into); }
-  [[nodiscard]] Step& call() const noexcept { return *call_; }
-
-  template <class... X>
-    requires std::invocable<Step&, T&, X...>
-  void operator()(X&&... x) const noexcept(std::is_nothrow_invocable_v<Step&, T&, X...>) {
-    static_cast<void>(std::invoke(*call_, *into_, std::forward<X>(x)...));
-  }
-  template <class... X>
-    requires(!std::invocable<Step&, T&, context&, X...> && std::invocable<Step&, context&, T&, X...>)
-  void operator()(context& self, X&&... x) const noexcept(std::is_nothrow_invocable_v<Step&, context&, T&, X...>) {
-    static_cast<void>(std::invoke(*call_, self, *into_, std::forward<X>(x)...));
-  }
-
- private:
-  Step* call_;
-  T* into_;
-};
-
-// fold's step as the f of a map with a store: each task has an accumulator of its own, which is its value.
-template <class Step, class T>
-class step_alone {
- public:
-  step_alone(Step& call, const T& identity) noexcept : call_(&call), identity_(&identity) {}
-
-  template <class... X>
-    requires std::invocable<Step&, T&, X...>
-  T operator()(X&&... x) const {
-    T made(*identity_);
-    static_cast<void>(std::invoke(*call_, made, std::forward<X>(x)...));
-    return made;
-  }
-  template <class... X>
-    requires(!std::invocable<Step&, T&, context&, X...> && std::invocable<Step&, context&, T&, X...>)
-  T operator()(context& self, X&&... x) const {
-    T made(*identity_);
-    static_cast<void>(std::invoke(*call_, self, made, std::forward<X>(x)...));
-    return made;
-  }
-
-  // What a store compares: see sweep_of.
-  [[nodiscard]] const Step& stored_function() const noexcept { return *call_; }
-  [[nodiscard]] const T& stored_argument() const noexcept { return *identity_; }
-
- private:
-  Step* call_;
-  const T* identity_;
-};
-
-// How the values of step_alone become one: as the accumulators of a fold.
-template <class T, class Merge>
-class merging_reducer {
- public:
-  using value = T;
-  static constexpr bool makes_values = true;
-
-  merging_reducer(Merge& merge, const T& identity) noexcept : merge_(&merge), identity_(&identity) {}
-
-  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t tasks) noexcept { return fold_block(tasks); }
-  // The identity only where there may be no value at all.
-  [[nodiscard]] std::optional<T> start(std::uint64_t block) const {
-    return block == 0 ? std::optional<T>(*identity_) : std::nullopt;
-  }
-  [[nodiscard]] const T& initial() const noexcept { return *identity_; }
-  [[nodiscard]] T combined(const T& left, const T& right) const {
-    T made(left);
-    std::invoke(*merge_, made, right);
-    return made;
-  }
-
- private:
-  Merge* merge_;
-  const T* identity_;
-};
-
-// Whether a task of these cannot throw between the beginning of the step and its end.
-template <class F, class Elements>
-inline constexpr bool steps_without_throwing = false;
-template <class F, class... Elements>
-inline constexpr bool steps_without_throwing<F, list<Elements...>> =
-    std::is_nothrow_invocable_v<F&, Elements...> || std::is_nothrow_invocable_v<F&, context&, Elements...>;
-
-// Where the tasks of a reduction lie.
-class block_rule {
- public:
-  block_rule(std::uint64_t tasks, std::uint64_t block) noexcept : tasks_(tasks), block_(block) {}
-
-  [[nodiscard]] std::uint64_t tasks() const noexcept { return tasks_; }
-  [[nodiscard]] std::uint64_t tasks_of_block() const noexcept { return block_; }
-  [[nodiscard]] std::uint64_t blocks() const noexcept { return tasks_ / block_ + (tasks_ % block_ != 0 ? 1 : 0); }
-  [[nodiscard]] std::uint64_t block_of(std::uint64_t task) const noexcept { return task / block_; }
-  [[nodiscard]] std::uint64_t begin(std::uint64_t block) const noexcept { return block * block_; }
-  [[nodiscard]] std::uint64_t end(std::uint64_t block) const noexcept {
-    return block + 1 < blocks() ? (block + 1) * block_ : tasks_;
-  }
-
- private:
-  std::uint64_t tasks_;
-  std::uint64_t block_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/forced_unwind.hpp
-// forced_unwind: by what glibc unwinds a thread at pthread_cancel and pthread_exit.
-
-#if __has_include(<bits/cxxabi_forced.h>)
-#include <cxxabi.h>
-#endif
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Who catches it, by its type or as anything, has to let it pass: glibc ends the program otherwise. Functions that
-// catch it are PARMAP_CATCHES_FORCED_UNWIND: there is no such object, and UBSan would report the reference.
-#define PARMAP_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
-#if __has_include(<bits/cxxabi_forced.h>)
-using forced_unwind = abi::__forced_unwind;
-#else
-class forced_unwind {};  // libc++ has no name for it
-#endif
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/block_tree.hpp
-// block_tree: the accumulators of a reduction in this process: blocks of which a part is done, and the binary tree over
-// the blocks.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The accumulator of the first tasks of a block, up to the task `next`.
-template <class T>
-struct block_prefix {
-  std::optional<T> accumulator;
-  std::uint64_t next;
-  std::optional<std::uint64_t> first;  // the first task that is in it
-};
-// Values of tasks [b, e) of a block, which wait for those before them. A task that has failed has none.
-template <class T>
-struct kept_values {
-  std::uint64_t b;
-  std::uint64_t e;
-  std::vector<std::pair<std::uint64_t, T>> values;
-};
-// What blocks [place << level, (place + 1) << level) come to.
-template <class T>
-struct tree_node {
-  unsigned level;
-  std::uint64_t place;
-  T value;
-  std::uint64_t first;  // the first task that is in it
-};
-
-// Several threads may add to it at once. Whoever adds the second of two neighbours combines them, outside the lock. So
-// with W workers it holds the values of a few blocks for each worker, and at most W nodes of each level.
-template <class Reducer>
-class block_tree {
- public:
-  using value = typename Reducer::value;
-  using prefix = block_prefix<value>;
-  using kept = kept_values<value>;
-  using node = tree_node<value>;
-
-  // `lets_out`: what the combination of two values throws leaves the call. Else it becomes a failure, and the right one
-  // is left out.
-  block_tree(const Reducer& reducer, block_rule rule, bool lets_out)
-      : reducer_(reducer),
-        rule_(rule),
-        lets_out_(lets_out) {}
-
-  // Takes the accumulator of the block of task `next` if it ends right before it.
-  [[nodiscard]] std::optional<prefix> take_prefix(std::uint64_t next) {
-    const std::scoped_lock lock(mutex_);
-    const auto at = opened_.find(rule_.block_of(next));
-    if (at == opened_.end() || !at->second.begin || at->second.begin->next != next) return {};
-    return std::exchange(at->second.begin, std::nullopt);
-  }
-  void add(std::uint64_t block, prefix begin) {
-    while (begin.next != rule_.end(block)) {
-      std::unique_lock lock(mutex_);
-      opened& mine = opened_[block];
-      const auto behind = mine.pieces.find(begin.next);
-      if (behind == mine.pieces.end()) {
-        mine.begin = std::move(begin);
-        return;
-      }
-      const kept piece = std::move(behind->second);
-      mine.pieces.erase(behind);
-      lock.unlock();
-      absorb(block, begin, piece);
-    }
-    {
-      const std::scoped_lock lock(mutex_);
-      opened_.erase(block);
-    }
-    if (begin.first) add(node{0, block, std::move(*begin.accumulator), *begin.first});
-    else if (block == 0) add(node{0, 0, std::move(*begin.accumulator), 0});
-  }
-  void add(std::uint64_t block, kept piece) {
-    if (piece.b == piece.e) return;
-    std::unique_lock lock(mutex_);
-    opened& mine = opened_[block];
-    if (!mine.begin || mine.begin->next != piece.b) {
-      mine.pieces.emplace(piece.b, std::move(piece));
-      return;
-    }
-    prefix begin = *std::exchange(mine.begin, std::nullopt);
-    lock.unlock();
-    absorb(block, begin, piece);
-    add(block, std::move(begin));
-  }
-  void add(node made) {
-    for (;;) {
-      std::unique_lock lock(mutex_);
-      const auto twin = nodes_.find({made.level, made.place ^ 1});
-      if (twin == nodes_.end()) {
-        nodes_.emplace(key(made), std::move(made));
-        return;
-      }
-      node other = std::move(twin->second);
-      nodes_.erase(twin);
-      lock.unlock();
-      try {
-        if (made.place % 2 == 0) combine(made, other);
-        else combine(other, made), made = std::move(other);
-      } catch (...) {  // only if it is let out: finish() tries again
-        lock.lock();
-        nodes_.insert_or_assign(key(made), std::move(made));
-        nodes_.insert_or_assign(key(other), std::move(other));
-        throw;
-      }
-    }
-  }
-  // Combines a node with its right neighbour of the same level; the result is in `left`, one level higher.
-  PARMAP_CATCHES_FORCED_UNWIND void combine(node& left, const node& right) {
-    try {
-      left.value = reducer_.combined(std::as_const(left.value), right.value);
-    } catch (const forced_unwind&) {
-      throw;
-    } catch (...) {
-      if (lets_out_) throw;
-      fail(right.first, rule_.begin(left.place << left.level), last_of(right));
-    }
-    ++left.level;
-    left.place /= 2;
-  }
-
-  // Call when no thread adds any more: combines what there is. Block 0 is always there, as it begins with the initial
-  // value.
-  [[nodiscard]] value finish() {
-    for (auto& [block, mine] : std::exchange(opened_, {})) {
-      prefix begin = mine.begin ? std::move(*mine.begin) : prefix{reducer_.start(block), rule_.begin(block), {}};
-      for (auto& [b, piece] : mine.pieces) absorb(block, begin, piece);
-      begin.next = rule_.end(block);
-      add(block, std::move(begin));
-    }
-    const auto holds_block_0 = [](const auto& each) { return each.first.second == 0; };
-    if (std::ranges::none_of(nodes_, holds_block_0)) add(node{0, 0, reducer_.start(0).value(), 0});
-    while (nodes_.size() > 1) {
-      // The lowest level comes first. A node there without a neighbour will never have one.
-      node lone = std::move(nodes_.begin()->second);
-      nodes_.erase(nodes_.begin());
-      if (!nodes_.contains({lone.level, lone.place ^ 1})) {
-        lone.level += 1;
-        lone.place /= 2;
-      }
-      add(std::move(lone));
-    }
-    return std::move(nodes_.begin()->second.value);
-  }
-  [[nodiscard]] failure_runs take_failures() { return std::move(failures_); }
-
- private:
-  using level_and_place = std::pair<unsigned, std::uint64_t>;
-  struct opened {
-    std::optional<prefix> begin;
-    std::map<std::uint64_t, kept> pieces;  // by their first task
-  };
-
-  [[nodiscard]] static level_and_place key(const node& of) noexcept { return {of.level, of.place}; }
-  [[nodiscard]] std::uint64_t last_of(const node& of) const noexcept {
-    const std::uint64_t behind = (of.place + 1) << of.level;
-    return behind < rule_.blocks() ? rule_.begin(behind) : rule_.tasks();
-  }
-
-  PARMAP_CATCHES_FORCED_UNWIND void absorb(std::uint64_t block, prefix& begin, const kept& piece) {
-    for (const auto& [task, made] : piece.values) {
-      try {
-        if (begin.accumulator) begin.accumulator = reducer_.combined(std::as_const(*begin.accumulator), made);
-        else begin.accumulator = made;
-        if (!begin.first) begin.first = task;
-      } catch (const forced_unwind&) {
-        throw;
-      } catch (...) {
-        if (lets_out_) throw;
-        fail(task, rule_.begin(block), rule_.end(block));
-      }
-    }
-    begin.next = piece.e;
-  }
-
-  // Inside a catch block.
-  void fail(std::uint64_t task, std::uint64_t b, std::uint64_t e) {
-    failure why = failure_of_combining(task, b, e);
-    const std::scoped_lock lock(mutex_);
-    failures_.emplace_back(std::move(why), 1);
-  }
-
-  const Reducer& reducer_;
-  block_rule rule_;
-  bool lets_out_;
-  std::mutex mutex_;
-  std::map<std::uint64_t, opened> opened_;  // by block
-  std::map<level_and_place, node> nodes_;
-  failure_runs failures_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/usable_cores.hpp
-// usable_cores: the number of cores that this process may use, by CPU affinity and the cgroup's quota.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
-[[nodiscard]] PARMAP_API unsigned usable_cores();
-
-// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
-[[nodiscard]] double cores_by_quota();
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/in_process.hpp
-// reduced_tasks: numbered tasks whose values a thread combines as it runs them; for serial and threads.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-template <class Tasks, class Reducer>
-class reduced_tasks final : public placed_tasks {
- public:
-  using value = typename Reducer::value;
-
-  // `workers`: more threads than that never run tasks. `lets_out`: see block_tree.
-  reduced_tasks(const Tasks& tasks, const Reducer& reducer, const options& chosen, std::uint64_t workers, bool lets_out)
-      : placed_tasks(Tasks::takes_context,
-                     {static_cast<round_index>(reducer.block(tasks.size())), !reducer.makes_values},
-                     observer_of(tasks)),
-        tasks_(tasks),
-        reducer_(reducer),
-        rule_(tasks.size(), reducer.block(tasks.size())),
-        postpones_(postpones_retries(chosen)),
-        lets_out_(lets_out),
-        tree_(reducer, rule_, lets_out),
-        seats_(std::max<std::uint64_t>(workers, 1)) {}
-
-  void run(task_chunk& chunk, context& self) const override {
-    seat& mine = seats_[self.worker()];
-    guarded([&] { go_on(mine, chunk.at); });
-    bool halted = false;
-    while (chunk.at < chunk.end && !halted) {
-      if (!mine.open) open(mine, chunk.at);
-      const std::uint64_t end = std::min(chunk.end, rule_.end(mine.block));
-      if (mine.keeps) halted = !keep_values(mine, chunk, end, self);
-      else if constexpr (Reducer::makes_values) halted = !combine_values(mine, chunk, end, self);
-      else halted = !take_steps(mine, chunk, end, self);
-      if (mine.next == rule_.end(mine.block)) guarded([&] { close(mine); });
-    }
-    guarded([&] { put_away(mine); });
-  }
-
-  // Call when the engine has returned: the value without the tasks that failed. Adds the failures of combining.
-  [[nodiscard]] value finish(failure_list& failures) {
-    if (broken_) std::rethrow_exception(broken_);
-    for (seat& each : seats_) {
-      note_combining(each);
-      put_away(each);
-    }
-    value made = tree_.finish();
-    failures = with_combining(std::move(failures), tree_.take_failures(), [this](const failure& why) {
-      const std::uint64_t block = rule_.block_of(why.index);
-      return combining_.contains(why.index) ? combining_text(rule_.begin(block), rule_.end(block)) : std::string();
-    });
-    return made;
-  }
-
- private:
-  // What the accumulator is during a run of tasks: a copy in registers, if that is possible.
-  using held = std::conditional_t<std::is_trivially_copyable_v<value> && sizeof(value) <= 64, value, value&>;
-
-  // Of one thread, in cache lines of its own. It keeps a block open from one chunk's exception to its next task.
-  struct alignas(128) seat {
-    bool open{};
-    bool keeps{};      // values, as the tasks before them have not ended
-    bool combining{};  // the task `next` has failed after f had returned
-    bool fresh{};      // nobody else has had a part of this block
-    std::uint64_t block{};
-    std::uint64_t next{};
-    std::optional<value> accumulator{};
-    std::optional<value> spare{};
-    std::optional<std::uint64_t> first{};
-    kept_values<value> kept{};
-    std::vector<tree_node<value>> nodes{};  // of complete blocks, from left to right
-  };
-
-  // A run of tasks: puts everything back where it belongs, however it ends.
-  struct part {
-    part(seat& of, task_chunk& tasks) noexcept : mine(of), chunk(tasks), accumulator(*of.accumulator), next(tasks.at) {}
-    part(const part&) = delete;
-    part& operator=(const part&) = delete;
-    ~part() {
-      if constexpr (!std::is_reference_v<held>) *mine.accumulator = accumulator;
-      if (!mine.first && next > chunk.at) mine.first = chunk.at;
-      mine.combining = combining;
-      mine.next = next;
-      chunk.at = next;
-    }
-
-    seat& mine;
-    task_chunk& chunk;
-    held accumulator;
-    std::uint64_t next;
-    bool combining{};
-  };
-
-  // What is thrown between tasks is no task's failure: under serial it leaves the call now, else at the end.
-  template <class Do>
-  PARMAP_CATCHES_FORCED_UNWIND void guarded(const Do& act) const {
-    try {
-      act();
-    } catch (const forced_unwind&) {
-      throw;
-    } catch (...) {
-      if (lets_out_) throw;
-      const std::scoped_lock lock(mutex_);
-      if (!broken_) broken_ = std::current_exception();
-    }
-  }
-
-  // The next task of this thread is `at`. After an exception it is the same task or the one behind it.
-  void go_on(seat& mine, std::uint64_t at) const {
-    if (!mine.open) return;
-    if (at == mine.next + 1) note_combining(mine);
-    mine.combining = false;
-    if (at == mine.next + 1 && !postpones_) mine.next = at;
-    if (at != mine.next) put_away(mine);
-    else if (at == rule_.end(mine.block)) close(mine);
-  }
-  void note_combining(seat& mine) const {
-    if (!mine.combining) return;
-    const std::scoped_lock lock(mutex_);
-    combining_.insert(mine.next);
-  }
-
-  void open(seat& mine, std::uint64_t at) const {
-    const std::uint64_t block = rule_.block_of(at);
-    mine.fresh = at == rule_.begin(block);
-    auto begun = mine.fresh ? std::nullopt : tree_.take_prefix(at);
-    mine.keeps = false;
-    if (begun) {
-      mine.accumulator = std::move(begun->accumulator);
-      mine.first = begun->first;
-    } else if (at == rule_.begin(block)) {
-      mine.accumulator = reducer_.start(block);
-      mine.first.reset();
-    } else {
-      mine.keeps = true;
-      mine.kept = {at, at, {}};
-      mine.kept.values.reserve(rule_.end(block) - at);  // so that a value that is made can be kept
-    }
-    mine.block = block;
-    mine.next = at;
-    mine.open = true;
-  }
-  // The block has ended.
-  void close(seat& mine) const {
-    if (mine.keeps || !mine.fresh) return put_block(mine);
-    mine.open = false;
-    if (mine.first || mine.block == 0)
-      mine.nodes.push_back({0, mine.block, std::move(*mine.accumulator), mine.first.value_or(0)});
-    combine_nodes(mine);
-  }
-  void combine_nodes(seat& mine) const {
-    while (mine.nodes.size() > 1) {
-      auto& left = *(mine.nodes.end() - 2);
-      auto& right = mine.nodes.back();
-      if (left.level != right.level || left.place % 2 != 0 || right.place != left.place + 1) return;
-      tree_.combine(left, right);
-      mine.nodes.pop_back();
-    }
-  }
-  // Gives what the thread has to the tree.
-  void put_away(seat& mine) const {
-    combine_nodes(mine);
-    if (mine.open) put_block(mine);
-    while (!mine.nodes.empty()) {
-      auto last = std::move(mine.nodes.back());
-      mine.nodes.pop_back();
-      tree_.add(std::move(last));
-    }
-  }
-  void put_block(seat& mine) const {
-    mine.open = false;
-    if (mine.keeps) {
-      mine.kept.e = mine.next;
-      tree_.add(mine.block, std::move(mine.kept));
-    } else if (mine.next > rule_.begin(mine.block)) {
-      tree_.add(mine.block, block_prefix<value>{std::move(mine.accumulator), mine.next, mine.first});
-    }
-  }
-
-  // Each of these runs tasks until `end`; false if the gate lets none begin any more.
-
-  bool combine_values(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
-    if (!mine.accumulator) {
-      if (!first_value(mine, chunk, self)) return false;
-      if (chunk.at == end) return true;
-    }
-    if constexpr (!Tasks::takes_context)
-      if (chunk.gate == nullptr) {
-        combine_plainly(mine, chunk, end, self);
-        return true;
-      }
-    part now(mine, chunk);
-    tasks_.for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
-      if (!chunk.gate->begin(i, self)) return false;
-      value made = static_cast<value>(call());
-      now.combining = true;
-      made = reducer_.combined(std::as_const(now.accumulator), std::move(made));
-      now.combining = false;
-      chunk.gate->end(self);
-      now.accumulator = std::move(made);
-      now.next = i + 1;
-      return true;
-    });
-    return now.next == end;
-  }
-  // A function of its own, so that the compiler keeps the loop's variables in registers.
-  [[gnu::noinline]] void combine_plainly(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
-    part now(mine, chunk);
-    tasks_.for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
-      value made = static_cast<value>(call());
-      now.combining = true;
-      now.accumulator = reducer_.combined(std::as_const(now.accumulator), std::move(made));
-      now.combining = false;
-      now.next = i + 1;
-      return true;
-    });
-  }
-  // The first value of a block is its accumulator.
-  bool first_value(seat& mine, task_chunk& chunk, context& self) const {
-    const std::uint64_t at = chunk.at;
-    tasks_.for_each(at, at + 1, self, [&](std::uint64_t i, const auto& call) {
-      if (chunk.gate != nullptr && !chunk.gate->begin(i, self)) return false;
-      value made = static_cast<value>(call());
-      if (chunk.gate != nullptr) chunk.gate->end(self);
-      mine.accumulator.emplace(std::move(made));
-      mine.first = i;
-      mine.next = chunk.at = i + 1;
-      return true;
-    });
-    return chunk.at != at;
-  }
-
-  bool keep_values(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
-    if constexpr (Reducer::makes_values) {
-      tasks_.for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
-        if (chunk.gate != nullptr && !chunk.gate->begin(i, self)) return false;
-        value made = static_cast<value>(call());
-        if (chunk.gate != nullptr) chunk.gate->end(self);
-        mine.kept.values.emplace_back(i, std::move(made));
-        mine.next = chunk.at = i + 1;
-        return true;
-      });
-    }
-    return chunk.at == end;
-  }
-
-  // A step that throws, or ends too late, leaves the accumulator as it was before it.
-  bool take_steps(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
-    if constexpr (!Reducer::makes_values) {
-      using step = std::remove_cvref_t<decltype(tasks_.function())>;
-      constexpr bool safe = steps_without_throwing<step, typename Tasks::element_types>;
-      if constexpr (safe && !Tasks::takes_context)
-        if (chunk.gate == nullptr) {
-          step_plainly(mine, chunk, end, self);
-          return true;
-        }
-      part now(mine, chunk);
-      struct restore {
-        part& of;
-        bool needed{};
-        ~restore() {
-          if (needed) of.accumulator = std::move(*of.mine.spare);
-        }
-      } back{now};
-      step bound = tasks_.function().to(now.accumulator);
-      tasks_.with(bound).for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
-        if (chunk.gate != nullptr && !chunk.gate->begin(i, self)) return false;
-        if (mine.spare) *mine.spare = std::as_const(now.accumulator);
-        else mine.spare.emplace(std::as_const(now.accumulator));
-        back.needed = true;
-        call();
-        if (chunk.gate != nullptr) chunk.gate->end(self);
-        back.needed = false;
-        now.next = i + 1;
-        return true;
-      });
-      return now.next == end;
-    } else {
-      return false;
-    }
-  }
-
-  [[gnu::noinline]] void step_plainly(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
-    part now(mine, chunk);
-    auto bound = tasks_.function().to(now.accumulator);
-    tasks_.with(bound).for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
-      call();
-      now.next = i + 1;
-      return true;
-    });
-  }
-
-  const Tasks& tasks_;
-  const Reducer& reducer_;
-  block_rule rule_;
-  bool postpones_;
-  bool lets_out_;
-  mutable block_tree<Reducer> tree_;
-  mutable std::vector<seat> seats_;  // of each worker
-  mutable std::mutex mutex_;
-  mutable std::exception_ptr broken_;                    // memory ran out
-  mutable std::unordered_set<std::uint64_t> combining_;  // the tasks whose values could not be combined
-};
-
-// How many threads may run tasks of a map on the engine threads.
-[[nodiscard]] inline std::uint64_t most_threads(std::uint64_t tasks, const options& chosen) {
-  return std::min<std::uint64_t>(tasks, chosen.workers != 0 ? chosen.workers : usable_cores());
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/in_caller.hpp
-// reduce_values: combines, in the calling thread, values that an engine has brought there.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Tasks that return the values of a map, each once.
-template <class T>
-class values_as_tasks {
- public:
-  using result = T;
-  static constexpr bool takes_context = false;
-
-  explicit values_as_tasks(results<T>& all) noexcept : all_(all) {}
-
-  [[nodiscard]] std::uint64_t size() const noexcept { return all_.size(); }
-  template <class Visit>
-  void for_each(std::uint64_t b, std::uint64_t e, context&, Visit&& visit) const {
-    for (std::uint64_t i = b; i < e; ++i)
-      if (!visit(i, [&] { return std::move(all_)[i]; })) return;
-  }
-
- private:
-  results<T>& all_;
-};
-
-// `lets_out`: what the reducer throws leaves the call.
-template <class T, class Reducer>
-reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer& reducer, const options& chosen,
-                                                 bool lets_out) {
-  const values_as_tasks<T> tasks(all);
-  reduced_tasks<values_as_tasks<T>, Reducer> bound(tasks, reducer, chosen, 1, lets_out);
-  context self(all.seed(), 0);
-  failure_runs refused;
-  all.failures().for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
-    for (task_chunk chunk{b, e, nullptr}; chunk.at < e;) {
-      try {
-        bound.run(chunk, self);
-      } catch (...) {
-        if (lets_out) throw;
-        thrown what = describe_or_give_up();
-        refused.emplace_back(failure{chunk.at++, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
-      }
-    }
-  });
-  failure_list failures = add_failures(all.failures(), std::move(refused));
-  auto made = bound.finish(failures);
-  reduction<typename Reducer::value> whole(std::move(made), all.size(), std::move(failures), all.seed());
-  all.pass_notes(whole);
-  return whole;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/accumulator_memory.hpp
-// make_accumulator_memory: the memory that the workers of a reduction share.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A part of `fixed` bytes, and behind it an arena for each worker if values are encoded. Throws std::system_error.
-[[nodiscard]] PARMAP_API shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/shared_accumulators.hpp
-// shared_accumulators: the memory in which workers of the engine multi publish the accumulators of a reduction.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Where one value lies: itself, or an encoded_slot that tells where its bytes are. Zeroed memory holds none.
-template <class T>
-struct value_place {
-  static constexpr bool encoded = !in_slot<T>;
-  static constexpr std::size_t bytes = encoded ? sizeof(encoded_slot) : sizeof(T);
-  static constexpr std::size_t alignment = encoded ? alignof(encoded_slot) : alignof(T);
-
-  alignas(alignment) std::array<std::byte, bytes> held;
-};
-
-// The words of a block. Its accumulator lies in two places that are written in turn, so that a worker that dies while
-// it writes one leaves the other. `done` of a place is written last: the value is that of the first `done` tasks of the
-// block, and the last of these is in it. The larger one counts. Only the worker that runs the block's next task writes.
-template <class T>
-struct block_words {
-  shared_word<"combining"> combining;  // 1 + the task of the block whose value is being combined; 0: none
-  struct {
-    shared_word<"done"> done;  // 0: nothing was written
-    value_place<T> value;
-  } place[2];
-
-  [[nodiscard]] unsigned newest() const noexcept { return place[1].done.get() > place[0].done.get() ? 1 : 0; }
-  [[nodiscard]] std::uint64_t done() const noexcept { return place[newest()].done.get(); }
-};
-
-// Memory for bytes of encoded values, one arena per worker.
-class byte_arenas {
- public:
-  // The arenas begin at `begin` of the memory; in front of them lies a word for each.
-  byte_arenas(const shared_memory& memory, std::size_t words_at, std::size_t begin, unsigned workers) noexcept
-      : memory_(&memory),
-        tops_(static_cast<shared_word<"arena">*>(memory.at(words_at))),
-        begin_(begin),
-        each_((memory.size() - begin) / workers / 16 * 16) {
-    for (unsigned w = 0; w < workers; ++w) (::new (static_cast<void*>(tops_ + w)) shared_word<"arena">)->set(first(w));
-  }
-
-  // The first free byte of worker w; at most end(w), also if a task has written over it.
-  [[nodiscard]] std::size_t top(unsigned w) const noexcept { return std::clamp(tops_[w].get(), first(w), end(w)); }
-  void set_top(unsigned w, std::size_t top) const noexcept { tops_[w].set(top); }
-  [[nodiscard]] std::size_t end(unsigned w) const noexcept { return first(w) + each_; }
-  [[nodiscard]] byte_writer writer(std::size_t from, std::size_t to) const noexcept {
-    return {memory_->bytes() + from, memory_->bytes() + to};
-  }
-  [[nodiscard]] encoded_slot commit(const byte_writer& written, std::uint64_t key) const noexcept {
-    if (written.written() <= encoded_slot::longest_short)
-      return encoded_slot::of_short(written.data(), written.written(), key);
-    return encoded_slot::in_arena(static_cast<std::uint64_t>(written.data() - memory_->bytes()), written.data(),
-                                  written.written(), key);
-  }
-  // Throws bad_encoding unless the bytes are as they were committed.
-  [[nodiscard]] byte_reader read(const encoded_slot& at, std::uint64_t key) const {
-    if (at.is_short()) {
-      if (const auto bytes = at.read_short(key)) return *bytes;
-    } else if (at.offset >= begin_ && at.offset <= memory_->size() &&
-               at.bytes_in_arena() <= memory_->size() - at.offset) {
-      const std::byte* const from = memory_->bytes() + at.offset;
-      if (at.fits_check(from, key)) return {from, at.bytes_in_arena()};
-    }
-    throw bad_encoding(
-        "an accumulator was written over by a task that wrote to memory it does not own; run the reduction under "
-        "parmap::serial with valgrind or -fsanitize=address to find that task");
-  }
-
- private:
-  [[nodiscard]] std::size_t first(unsigned w) const noexcept { return begin_ + w * each_; }
-
-  const shared_memory* memory_;
-  shared_word<"arena">* tops_;
-  std::size_t begin_;
-  std::size_t each_;
-};
-
-// One worker's hand on it: writes and reads values. Several versions of one value, such as an accumulator after each
-// task, share the memory of the largest few.
-template <class T>
-class value_writer {
- public:
-  value_writer(const byte_arenas& arenas, unsigned worker) noexcept : arenas_(&arenas), worker_(worker) {
-    if constexpr (value_place<T>::encoded) begin_versions();
-  }
-
-  // The bytes of the versions up to now stay. The next version is that of another value.
-  void begin_versions() noexcept {
-    if (size_ != 0) arenas_->set_top(worker_, at_ + size_);  // what lies behind the last version is older
-    low_ = (arenas_->top(worker_) + 15) / 16 * 16;
-    at_ = low_;
-    size_ = 0;
-  }
-  // The older of the last two versions is overwritten, where its memory suffices. Throws what the codec throws.
-  void write(value_place<T>& to, const T& made, std::uint64_t key) {
-    if constexpr (!value_place<T>::encoded) {
-      ::new (static_cast<void*>(to.held.data())) T(made);
-    } else {
-      const bool fits = at_ - low_ >= size_ + size_ / 8 + 64;
-      if (fits) try {
-          return commit(to, put(made, low_, at_), key);
-        } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): it has grown; there is room behind
-        }
-      commit(to, put(made, (at_ + size_ + 15) / 16 * 16, arenas_->end(worker_)), key);
-    }
-  }
-
-  [[nodiscard]] static T read(const byte_arenas& arenas, const value_place<T>& from, std::uint64_t key) {
-    if constexpr (!value_place<T>::encoded) {
-      const void* const place = from.held.data();
-      return *std::launder(static_cast<const T*>(place));
-    } else {
-      const void* const slot = from.held.data();
-      byte_reader bytes = arenas.read(*std::launder(static_cast<const encoded_slot*>(slot)), key);
-      decoder in(bytes);
-      T made = in.get<T>();
-      bytes.expect_end();
-      return made;
-    }
-  }
-
- private:
-  [[nodiscard]] byte_writer put(const T& made, std::size_t from, std::size_t end) const {
-    byte_writer bytes = arenas_->writer(std::min(from, end), end);
-    encoder(bytes).put(made);
-    return bytes;
-  }
-  void commit(value_place<T>& to, const byte_writer& bytes, std::uint64_t key) noexcept {
-    const encoded_slot slot = arenas_->commit(bytes, key);
-    if (!slot.is_short()) {
-      at_ = slot.offset;
-      size_ = bytes.written();
-      // Before the place is written: a successor must not write over what it refers to.
-      if (at_ + size_ > arenas_->top(worker_)) arenas_->set_top(worker_, at_ + size_);
-    }
-    ::new (static_cast<void*>(to.held.data())) encoded_slot(slot);
-  }
-
-  const byte_arenas* arenas_;
-  unsigned worker_;
-  std::size_t low_{};   // where the versions begin
-  std::size_t at_{};    // the newest one
-  std::size_t size_{};  // its bytes
-};
-
-// The words of all blocks, a place for the value of each task that has to be kept, and the arenas. Memory that is not
-// written costs nothing but addresses.
-template <class T>
-class shared_accumulators {
- public:
-  shared_accumulators(block_rule rule, bool keeps_values, unsigned workers)
-      : rule_(rule),
-        values_at_(round_up(times(rule.blocks(), sizeof(block_words<T>)))),
-        words_at_(values_at_ + round_up(keeps_values ? times(rule.tasks(), sizeof(value_place<T>)) : 0)),
-        memory_(make_accumulator_memory(fixed(workers), workers, value_place<T>::encoded)),
-        arenas_(memory_, words_at_, fixed(workers), workers) {}
-
-  [[nodiscard]] const block_rule& rule() const noexcept { return rule_; }
-  [[nodiscard]] const byte_arenas& arenas() const noexcept { return arenas_; }
-  // Zeroed memory is a block_words to which nothing was written.
-  [[nodiscard]] block_words<T>& block(std::uint64_t b) const noexcept {
-    return *std::launder(static_cast<block_words<T>*>(memory_.data()) + b);
-  }
-  [[nodiscard]] value_place<T>& kept(std::uint64_t task) const noexcept {
-    return *std::launder(static_cast<value_place<T>*>(memory_.at(values_at_)) + task);
-  }
-  [[nodiscard]] bool is_done(std::uint64_t task) const noexcept {
-    const std::uint64_t b = rule_.block_of(task);
-    return block(b).done() > task - rule_.begin(b);
-  }
-
- private:
-  static constexpr std::size_t unit = std::max<std::size_t>(4096, value_place<T>::alignment);
-  static std::size_t round_up(std::size_t bytes) noexcept { return (bytes + unit - 1) / unit * unit; }
-  static std::size_t times(std::uint64_t n, std::size_t each) {
-    if (n > std::numeric_limits<std::ptrdiff_t>::max() / 4 / each) throw std::bad_alloc();
-    return n * each;
-  }
-  [[nodiscard]] std::size_t fixed(unsigned workers) const noexcept {
-    return words_at_ + round_up(workers * sizeof(shared_word<"arena">));
-  }
-
-  block_rule rule_;
-  std::size_t values_at_;
-  std::size_t words_at_;
-  shared_memory memory_;
-  byte_arenas arenas_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/worker_tasks.hpp
-// Tasks of a reduction as worker processes run them: reducing_tasks runs tasks and folds their values, absorbing_tasks
-// folds the values that had to be kept.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Runs `make`; what it throws is the failure of the task, and says that values of range() were combined.
-template <class Range, class Make>
-PARMAP_CATCHES_FORCED_UNWIND auto combine_or_tell(const Range& range, const Make& make) {
-  try {
-    return make();
-  } catch (const forced_unwind&) {
-    throw;
-  } catch (...) {
-    const auto [b, e] = range();
-    throw not_encoded{describe_combining(b, e)};
-  }
-}
-
-// The key of the check of a value that is kept. That of an accumulator is the task behind those that are in it.
-constexpr std::uint64_t kept_key(std::uint64_t task) noexcept { return ~task; }
-
-// The newest accumulator of a block, or that before its first task.
-template <class Reducer>
-typename Reducer::value read_block(const Reducer& reducer, const shared_accumulators<typename Reducer::value>& shared,
-                                   std::uint64_t block) {
-  const auto& words = shared.block(block);
-  const auto& place = words.place[words.newest()];
-  const std::uint64_t done = place.done.get();
-  if (done == 0) return reducer.start(block).value();
-  return value_writer<typename Reducer::value>::read(shared.arenas(), place.value, shared.rule().begin(block) + done);
-}
-
-// A worker's hand on the accumulator of one block at a time.
-template <class Reducer>
-class block_writer {
- public:
-  using value = typename Reducer::value;
-
-  block_writer(const Reducer& reducer, const shared_accumulators<value>& shared) noexcept
-      : reducer_(reducer),
-        shared_(shared) {}
-
-  [[nodiscard]] bool is_open() const noexcept { return open_; }
-  [[nodiscard]] std::uint64_t block() const noexcept { return block_; }
-  [[nodiscard]] std::optional<value>& accumulator() noexcept { return accumulator_; }
-
-  // Goes on with the newest accumulator of the block, or with that before its first task.
-  void open(std::uint64_t block, unsigned worker) {
-    open_ = false;
-    block_ = block;
-    begin_ = shared_.rule().begin(block);
-    words_ = &shared_.block(block);
-    accumulator_.reset();
-    if (words_->done() == 0) accumulator_ = reducer_.start(block);
-    else accumulator_.emplace(read_block(reducer_, shared_, block));
-    next_place_ = 1 - words_->newest();
-    writer_.emplace(shared_.arenas(), worker);
-    open_ = true;
-  }
-  void close() noexcept { open_ = false; }
-
-  // Combines the value of a task with the accumulator, and publishes it.
-  void absorb(std::uint64_t task, value made) {
-    if (accumulator_) {
-      words_->combining.set(rank(task));
-      made = combine_or_tell([this] { return std::pair(begin_, shared_.rule().end(block_)); },
-                             [&] { return reducer_.combined(std::as_const(*accumulator_), std::move(made)); });
-      words_->combining.set(0);
-    }
-    publish(task, made);
-    accumulator_ = std::move(made);
-  }
-  // Publishes the accumulator, in which this task is the last.
-  void publish(std::uint64_t task, const value& made) {
-    auto& place = words_->place[next_place_];
-    try {
-      writer_->write(place.value, made, begin_ + rank(task));
-    } catch (...) {
-      throw_not_encoded();
-    }
-    place.done.set(rank(task));
-    next_place_ = 1 - next_place_;
-  }
-
- private:
-  // 1 for the first task of the block.
-  [[nodiscard]] std::uint64_t rank(std::uint64_t task) const noexcept { return task - begin_ + 1; }
-
-  const Reducer& reducer_;
-  const shared_accumulators<value>& shared_;
-  bool open_{};
-  std::uint64_t block_{};
-  std::uint64_t begin_{};  // the block's first task
-  block_words<value>* words_{};
-  unsigned next_place_{};
-  std::optional<value> accumulator_;
-  std::optional<value_writer<value>> writer_;
-};
-
-template <class Tasks, class Reducer>
-class reducing_tasks final : public process_tasks {
- public:
-  using value = typename Reducer::value;
-
-  reducing_tasks(const Tasks& tasks, const Reducer& reducer, const shared_accumulators<value>& shared, bool postpones)
-      : process_tasks(tasks.size(), {slot_kind::none, 0},
-                      {static_cast<round_index>(shared.rule().tasks_of_block()), !Reducer::makes_values},
-                      observer_of(tasks)),
-        tasks_(tasks),
-        shared_(shared),
-        postpones_(postpones),
-        open_(reducer, shared) {}
-
-  // An accumulator is the task's outcome once it is published. Another worker may have gone on with it since; nobody
-  // goes on behind a task that has not ended.
-  [[nodiscard]] bool has_value(std::uint64_t task) const noexcept override { return shared_.is_done(task); }
-
-  void run(worker_chunk& chunk, context& self) const override {
-    if (open_.is_open()) go_on(chunk.next(), self);
-    while (chunk.next() < chunk.end()) {
-      const std::uint64_t at = chunk.next();
-      const std::uint64_t block = shared_.rule().block_of(at);
-      if (!open_.is_open() || open_.block() != block) begin(block, at, self);
-      const std::uint64_t end = std::min(chunk.end(), shared_.rule().end(block));
-      if (keeps_) keep_values(chunk, end, self);
-      else if constexpr (Reducer::makes_values) combine_values(chunk, end, self);
-      else take_steps(chunk, end, self);
-      open_.close();
-    }
-  }
-
- private:
-  // After an exception: the same task again, or the next one.
-  void go_on(std::uint64_t at, context& self) const {
-    const std::uint64_t before = next_;
-    const bool left_out = at == before + 1 && !postpones_;
-    const bool same_block = shared_.rule().block_of(at) == open_.block();
-    if (at == before || (left_out && same_block)) {
-      next_ = at;
-      if (!Reducer::makes_values) open_.open(open_.block(), self.worker());  // a step may have begun
-    } else {
-      open_.close();
-    }
-  }
-  void begin(std::uint64_t block, std::uint64_t at, context& self) const {
-    const std::uint64_t before = at - shared_.rule().begin(block);
-    // A fold's claims hold whole blocks, so that of the tasks before this one those without a value have failed.
-    keeps_ = Reducer::makes_values && shared_.block(block).done() != before;
-    next_ = at;
-    if (!keeps_) open_.open(block, self.worker());
-  }
-
-  template <class Do>
-  void each(const Tasks& tasks, worker_chunk& chunk, std::uint64_t end, context& self, const Do& act) const {
-    tasks.for_each(chunk.next(), end, self, [&](std::uint64_t i, const auto& call) {
-      if constexpr (Tasks::takes_context) chunk.begin_task(self);
-      else chunk.begin_task();
-      act(i, call);
-      chunk.end_task();
-      next_ = i + 1;
-      return true;
-    });
-  }
-  void combine_values(worker_chunk& chunk, std::uint64_t end, context& self) const {
-    each(tasks_, chunk, end, self,
-         [&](std::uint64_t i, const auto& call) { open_.absorb(i, static_cast<value>(call())); });
-  }
-  void keep_values(worker_chunk& chunk, std::uint64_t end, context& self) const {
-    if constexpr (Reducer::makes_values) {
-      value_writer<value> writer(shared_.arenas(), self.worker());
-      each(tasks_, chunk, end, self, [&](std::uint64_t i, const auto& call) {
-        const value& made = static_cast<value>(call());
-        try {
-          writer.begin_versions();
-          writer.write(shared_.kept(i), made, kept_key(i));
-        } catch (...) {
-          throw_not_encoded();
-        }
-      });
-    }
-  }
-  void take_steps(worker_chunk& chunk, std::uint64_t end, context& self) const {
-    if constexpr (!Reducer::makes_values) {
-      auto bound = tasks_.function().to(*open_.accumulator());
-      each(tasks_.with(bound), chunk, end, self, [&](std::uint64_t i, const auto& call) {
-        call();
-        open_.publish(i, *open_.accumulator());
-      });
-    }
-  }
-
-  const Tasks& tasks_;
-  const shared_accumulators<value>& shared_;
-  bool postpones_;
-  // Of one worker, whose process has its own copy.
-  mutable block_writer<Reducer> open_;
-  mutable bool keeps_{};
-  mutable std::uint64_t next_{};
-};
-
-// Task k stands for the k-th task of the blocks of which values were kept.
-template <class Reducer>
-class absorbing_tasks final : public process_tasks {
- public:
-  using value = typename Reducer::value;
-
-  // `failed`: the tasks that have no value.
-  absorbing_tasks(const Reducer& reducer, const shared_accumulators<value>& shared,
-                  const std::vector<std::uint64_t>& blocks, const failure_list& failed)
-      : process_tasks(blocks.size() * shared.rule().tasks_of_block(), {slot_kind::none, 0},
-                      {static_cast<round_index>(shared.rule().tasks_of_block()), true}),
-        shared_(shared),
-        blocks_(blocks),
-        failed_(failed),
-        open_(reducer, shared) {}
-
-  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
-    return shared_.rule().begin(blocks_[k / shared_.rule().tasks_of_block()]) + k % shared_.rule().tasks_of_block();
-  }
-  [[nodiscard]] bool has_value(std::uint64_t k) const noexcept override { return shared_.is_done(task(k)); }
-  void run(worker_chunk& chunk, context& self) const override {
-    while (chunk.next() < chunk.end()) {
-      const std::uint64_t i = task(chunk.next());
-      chunk.begin_task();
-      const std::uint64_t block = shared_.rule().block_of(i);
-      if (i < shared_.rule().end(block) && !shared_.is_done(i) && !failed_.contains(i)) {
-        if (!open_.is_open() || open_.block() != block) open_.open(block, self.worker());
-        open_.absorb(i, value_writer<value>::read(shared_.arenas(), shared_.kept(i), kept_key(i)));
-      }
-      chunk.end_task();
-    }
-    open_.close();
-  }
-
- private:
-  const shared_accumulators<value>& shared_;
-  const std::vector<std::uint64_t>& blocks_;
-  const failure_list& failed_;
-  mutable block_writer<Reducer> open_;  // of one worker
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/tree_tasks.hpp
-// tree_tasks: the combinations of the binary tree over the blocks of a reduction, as tasks of a worker process.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The combinations in an order in which each comes after those that it needs. The operand `k` is block k if k is below
-// the number of blocks, else the result of combination k - blocks.
-class tree_plan {
- public:
-  struct combination {
-    std::uint64_t left;
-    std::uint64_t right;
-    std::uint64_t first;  // the first task that is in the right one
-    std::uint64_t b;      // they stand for the tasks [b, e)
-    std::uint64_t e;
-  };
-
-  // has_part(block): whether the block has an accumulator; first_of(block): the first task that is in it. Block 0
-  // always takes part, as it begins with the initial value.
-  template <class HasPart, class FirstOf>
-  tree_plan(const block_rule& rule, const HasPart& has_part, const FirstOf& first_of) {
-    struct node {
-      std::uint64_t place;
-      std::uint64_t operand;
-      std::uint64_t first;
-    };
-    std::vector<node> level;
-    for (std::uint64_t block = 0; block < rule.blocks(); ++block)
-      if (block == 0 || has_part(block)) level.push_back({block, block, block == 0 ? 0 : first_of(block)});
-    const auto begin_of = [&](std::uint64_t blocks) {
-      return blocks < rule.blocks() ? rule.begin(blocks) : rule.tasks();
-    };
-    for (unsigned height = 0; level.size() > 1; ++height) {
-      std::size_t kept = 0;
-      for (std::size_t k = 0; k < level.size(); ++k) {
-        node mine = level[k];
-        if (k + 1 < level.size() && mine.place % 2 == 0 && level[k + 1].place == mine.place + 1) {
-          const node& twin = level[++k];
-          all_.push_back({mine.operand, twin.operand, twin.first, begin_of(mine.place << height),
-                          begin_of((twin.place + 1) << height)});
-          mine.operand = rule.blocks() + all_.size() - 1;
-        }
-        mine.place /= 2;
-        level[kept++] = mine;
-      }
-      level.resize(kept);
-    }
-    result_ = level.empty() ? 0 : level.front().operand;
-  }
-
-  [[nodiscard]] const std::vector<combination>& all() const noexcept { return all_; }
-  // The operand that stands for everything.
-  [[nodiscard]] std::uint64_t result() const noexcept { return result_; }
-
- private:
-  std::vector<combination> all_;
-  std::uint64_t result_{};
-};
-
-// One worker at a time runs them, in order. A combination that fails counts as its left operand.
-template <class Reducer>
-class tree_tasks final : public process_tasks {
- public:
-  using value = typename Reducer::value;
-
-  // `results`: has a block for each combination.
-  tree_tasks(const Reducer& reducer, const tree_plan& plan, const shared_accumulators<value>& blocks,
-             const shared_accumulators<value>& results)
-      : process_tasks(plan.all().size(), {slot_kind::none, 0}),
-        reducer_(reducer),
-        plan_(plan),
-        blocks_(blocks),
-        results_(results) {}
-
-  [[nodiscard]] bool has_value(std::uint64_t k) const noexcept override { return results_.is_done(k); }
-  void run(worker_chunk& chunk, context& self) const override {
-    value_writer<value> writer(results_.arenas(), self.worker());
-    while (chunk.next() < chunk.end()) {
-      const std::uint64_t k = chunk.next();
-      chunk.begin_task();
-      const tree_plan::combination& what = plan_.all()[k];
-      const value left = read(what.left);
-      const value right = read(what.right);
-      const value made =
-          combine_or_tell([&] { return std::pair(what.b, what.e); }, [&] { return reducer_.combined(left, right); });
-      block_words<value>& words = results_.block(k);
-      try {
-        writer.begin_versions();
-        writer.write(words.place[0].value, made, k);
-      } catch (...) {
-        throw_not_encoded();
-      }
-      words.place[0].done.set(1);
-      chunk.end_task();
-    }
-  }
-
-  // Throws what decoding throws.
-  [[nodiscard]] value read(std::uint64_t operand) const {
-    const std::uint64_t blocks = blocks_.rule().blocks();
-    while (operand >= blocks && !results_.is_done(operand - blocks)) operand = plan_.all()[operand - blocks].left;
-    if (operand >= blocks)
-      return value_writer<value>::read(results_.arenas(), results_.block(operand - blocks).place[0].value,
-                                       operand - blocks);
-    return read_block(reducer_, blocks_, operand);
-  }
-
- private:
-  const Reducer& reducer_;
-  const tree_plan& plan_;
-  const shared_accumulators<value>& blocks_;
-  const shared_accumulators<value>& results_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/in_workers.hpp
-// reduce_in_workers: one reduction on the engine multi. Workers run the tasks and fold them; then workers fold the
-// values that had to be kept, and one combines the blocks. So no call of the user's functions can end the caller.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The options of the runs in which values are combined: what ends a map early does not end them, as they make its
-// partial value.
-[[nodiscard]] inline options combining_options(const options& of_map, unsigned workers) {
-  options made = of_map;
-  made.deadline.reset();
-  made.on_interrupt = {};
-  made.reporter = report::silent;
-  made.retry_delay = {};
-  made.retry_if = {};
-  made.stop = {};
-  made.workers = workers;
-  return made;
-}
-
-template <class Tasks, class Reducer>
-class worker_reduction {
- public:
-  using value = typename Reducer::value;
-
-  worker_reduction(const Tasks& tasks, const Reducer& reducer, const options& chosen)
-      : tasks_(tasks),
-        reducer_(reducer),
-        options_(chosen),
-        workers_(static_cast<unsigned>(
-            std::clamp<std::uint64_t>(tasks.size(), 1, chosen.workers != 0 ? chosen.workers : usable_cores()))),
-        shared_(block_rule(tasks.size(), reducer.block(tasks.size())), Reducer::makes_values, workers_) {}
-
-  reduction<value> run() {
-    failure_list failures =
-        run_in_processes(reducing_tasks<Tasks, Reducer>(tasks_, reducer_, shared_, postpones_retries(options_)),
-                         nullptr, options_)
-            .failures;
-    // Before anybody else works on these blocks.
-    failures = with_combining(std::move(failures), {}, [this](const failure& why) { return text_of_death(why); });
-    absorb_kept(failures);
-    value made = combine_blocks(failures);
-    failures = with_combining(std::move(failures), std::move(combining_), no_text);
-    return {std::move(made), tasks_.size(), with_inputs_by_child(tasks_, std::move(failures)), *options_.seed};
-  }
-
- private:
-  static std::string no_text(const failure& /*why*/) { return {}; }
-  // If a worker has died while it combined the value of this task. (What throws says so itself.)
-  [[nodiscard]] std::string text_of_death(const failure& why) const {
-    const block_rule& rule = shared_.rule();
-    const std::uint64_t block = rule.block_of(why.index);
-    const bool combined = shared_.block(block).combining.get() == why.index - rule.begin(block) + 1;
-    return combined ? text_unless_there(why, rule.begin(block), rule.end(block)) : std::string();
-  }
-  static std::string text_unless_there(const failure& why, std::uint64_t b, std::uint64_t e) {
-    std::string text = combining_text(b, e);
-    return why.message.starts_with(text) ? std::string() : text;
-  }
-
-  // The first task from `from` on that has not failed.
-  [[nodiscard]] std::uint64_t first_with_value(const failure_list& failures, std::uint64_t from) const {
-    return failures.next_gap(from, tasks_.size()).first;
-  }
-
-  void absorb_kept(const failure_list& failures) {
-    const block_rule& rule = shared_.rule();
-    std::vector<std::uint64_t> blocks;
-    for (std::uint64_t block = 0; block < rule.blocks(); ++block)
-      if (const std::uint64_t next = rule.begin(block) + shared_.block(block).done();
-          next < rule.end(block) && first_with_value(failures, next) < rule.end(block))
-        blocks.push_back(block);
-    if (blocks.empty()) return;
-    const absorbing_tasks<Reducer> tasks(reducer_, shared_, blocks, failures);
-    const auto most = static_cast<unsigned>(std::min<std::uint64_t>(workers_, blocks.size()));
-    for (auto& [why, count] : runs_of(run_in_processes(tasks, nullptr, combining_options(options_, most)).failures))
-      for (std::uint64_t k = 0; k < count; ++k) {
-        failure each = why;
-        each.index = tasks.task(why.index + k);
-        const std::uint64_t block = rule.block_of(each.index);
-        each.message.insert(0, text_unless_there(each, rule.begin(block), rule.end(block)));
-        if (each.index < tasks_.size() && !failures.contains(each.index)) add(std::move(each));
-      }
-  }
-
-  value combine_blocks(const failure_list& failures) {
-    const block_rule& rule = shared_.rule();
-    if (rule.blocks() == 0) return reducer_.initial();
-    const failure_list left_out = with_combining(failures, combining_, no_text);
-    const tree_plan plan(
-        rule, [this](std::uint64_t block) { return shared_.block(block).done() > 0; },
-        [&](std::uint64_t block) { return first_with_value(left_out, rule.begin(block)); });
-    const shared_accumulators<value> results(block_rule(plan.all().size(), 1), false, 1);
-    const tree_tasks<Reducer> tasks(reducer_, plan, shared_, results);
-    if (!plan.all().empty())
-      for (auto& [why, count] : runs_of(run_in_processes(tasks, nullptr, combining_options(options_, 1)).failures))
-        for (std::uint64_t k = 0; k < count; ++k) {
-          const tree_plan::combination& what = plan.all()[why.index + k];
-          failure each = why;
-          each.index = what.first;
-          each.message.insert(0, text_unless_there(each, what.b, what.e));
-          add(std::move(each));
-        }
-    return read(tasks, plan, failures);
-  }
-
-  // The value in the caller. What its codec throws is a failure, too.
-  value read(const tree_tasks<Reducer>& tasks, const tree_plan& plan, const failure_list& failures) {
-    try {
-      return tasks.read(plan.result());
-    } catch (...) {
-      thrown what = describe_or_give_up();
-      if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
-      if (!what.verbatim) what.message.insert(0, "decoding the value of the reduction: ");
-      const std::uint64_t task = first_with_value(with_combining(failures, combining_, no_text), 0);
-      if (task < tasks_.size()) add({task, what.kind, std::move(what.message), 1, nullptr});
-      return reducer_.initial();
-    }
-  }
-
-  void add(failure why) { combining_.emplace_back(std::move(why), 1); }
-
-  const Tasks& tasks_;
-  const Reducer& reducer_;
-  const options& options_;
-  unsigned workers_;
-  shared_accumulators<value> shared_;
-  failure_runs combining_;  // failures of combining values
-};
-
-template <class Tasks, class Reducer>
-[[nodiscard]] reduction<typename Reducer::value> reduce_in_workers(const Tasks& tasks, const Reducer& reducer,
-                                                                   const options& chosen) {
-  return worker_reduction<Tasks, Reducer>(tasks, reducer, chosen).run();
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/reduce_on.hpp
-// reduce_on: runs a reduction on an engine.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The engines that have a reduce_on.
-template <class Engine>
-inline constexpr bool can_reduce = false;
-template <>
-inline constexpr bool can_reduce<serial_engine> = true;
-template <>
-inline constexpr bool can_reduce<threads_engine> = true;
-template <>
-inline constexpr bool can_reduce<multi_engine> = true;
-template <>
-inline constexpr bool can_reduce<named_engine> = true;
-template <>
-inline constexpr bool can_reduce<pool> = true;
-
-// A fold's tasks change one accumulator after the other, so that a task cannot be put off.
-template <class Reducer>
-void refuse_postponed_steps(const options& chosen, std::string_view engine) {
-  if (!Reducer::makes_values && postpones_retries(chosen))
-    refuse(engine, "retry_delay and retry_if in a fold",
-           "because the tasks of a block change one accumulator in order; use retries alone, or map_reduce");
-}
-
-template <class Tasks, class Reducer>
-reduction<typename Reducer::value> reduce_on(const serial_engine&, const Tasks& tasks, const Reducer& reducer,
-                                             const options& chosen) {
-  own_places<void> none(tasks.size());
-  reduced_tasks<Tasks, Reducer> bound(tasks, reducer, chosen, 1, true);
-  failure_list failures = run_serially(bound, none, tasks.size(), chosen);
-  auto made = bound.finish(failures);
-  reduction<typename Reducer::value> all(std::move(made), tasks.size(), std::move(failures), *chosen.seed);
-  all.note_elapsed(none.elapsed());
-  return all;
-}
-
-template <class Tasks, class Reducer>
-reduction<typename Reducer::value> reduce_on(const threads_engine&, const Tasks& tasks, const Reducer& reducer,
-                                             const options& chosen) {
-  refuse_postponed_steps<Reducer>(chosen, threads_engine::name());
-  own_places<void> none(tasks.size());
-  reduced_tasks<Tasks, Reducer> bound(tasks, reducer, chosen, most_threads(tasks.size(), chosen), false);
-  failure_list failures = run_on_threads(bound, none, tasks.size(), chosen);
-  auto made = bound.finish(failures);
-  reduction<typename Reducer::value> all(std::move(made), tasks.size(), with_inputs(tasks, std::move(failures)),
-                                         *chosen.seed);
-  all.note_elapsed(none.elapsed());
-  return all;
-}
-
-template <class Tasks, class Reducer>
-reduction<typename Reducer::value> reduce_on(const multi_engine&, const Tasks& tasks, const Reducer& reducer,
-                                             const options& chosen) {
-  if constexpr (!multi_engine::can_run<typename Reducer::value>()) {
-    return {reducer.initial(), 0, {}, 0};  // so that this is the only error
-  } else {
-    refuse_postponed_steps<Reducer>(chosen, multi_engine::name());
-    return reduce_in_workers(tasks, reducer, chosen);
-  }
-}
-
-// f runs in the workers, op in the caller.
-template <class Tasks, class Reducer>
-reduction<typename Reducer::value> reduce_on(const pool& who, const Tasks& tasks, const Reducer& reducer,
-                                             const options& chosen) {
-  static_assert(Reducer::makes_values,
-                "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
-  if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen, false);
-  else return {reducer.initial(), 0, {}, 0};
-}
-
-template <class Tasks, class Reducer>
-reduction<typename Reducer::value> reduce_on(const named_engine& who, const Tasks& tasks, const Reducer& reducer,
-                                             const options& chosen) {
-  return who.visit<typename Reducer::value>([&](const auto& it) { return reduce_on(it, tasks, reducer, chosen); });
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/map_reduce.hpp
-// map_reduce and fold: combine the values of all tasks into one, in an order that does not depend on who ran them.
-
-namespace parmap::inline PARMAP_ABI {
-
-namespace detail {
-
-// Whether a value of From may change when it becomes a To. The standard also calls int to double narrowing, where
-// nothing is lost.
-template <class From, class To>
-consteval bool narrows() {
-  if constexpr (std::is_arithmetic_v<From> && std::is_arithmetic_v<To> && !std::same_as<From, To>) {
-    using from = std::numeric_limits<From>;
-    using to = std::numeric_limits<To>;
-    if (std::is_floating_point_v<From> && !std::is_floating_point_v<To>) return true;
-    if (std::is_floating_point_v<From>) return from::digits > to::digits || from::max_exponent > to::max_exponent;
-    if (!std::is_floating_point_v<To> && from::is_signed && !to::is_signed) return true;
-    return from::digits > to::digits;
-  } else {
-    return false;
-  }
-}
-
-template <class Engine>
-consteval bool check_reducing_engine() {
-  static_assert(can_reduce<Engine>,
-                "parmap: this engine has no map_reduce and no fold yet; use multi, threads or serial");
-  return can_reduce<Engine>;
-}
-
-// Whether T can be an accumulator. If not, a static_assert names the reason.
-template <class T>
-consteval bool check_accumulator() {
-  constexpr bool is_text = std::is_same_v<T, const char*> || std::is_same_v<T, char*>;
-  static_assert(!is_text, "parmap: the initial value is a pointer to text; write std::string(\"\")");
-  constexpr bool copies = std::copyable<T>;
-  static_assert(is_text || copies, "parmap: the type of the initial value must be copyable");
-  return !is_text && copies;
-}
-
-// Whether f's result R and what op returns are a T. If not, a static_assert names the reason; there is only one error.
-template <class T, class R, class Op>
-consteval bool check_values_of_reduction() {
-  constexpr bool has_value = !std::is_void_v<R>;
-  static_assert(has_value, "parmap::map_reduce: f returns void, so there is nothing to combine; see parmap::fold");
-  constexpr bool converts = !has_value || std::is_convertible_v<R, T>;
-  static_assert(converts, "parmap::map_reduce: f's result does not convert to the type of init");
-  constexpr bool kept = !converts || !has_value || !narrows<R, T>();
-  static_assert(kept,
-                "parmap::map_reduce: f's result does not fit into the type of init, and would be narrowed; give init "
-                "the type of the result, such as 0.0 instead of 0");
-  if constexpr (has_value && converts && kept) {
-    constexpr bool callable = std::invocable<Op&, const T&, T> && std::invocable<Op&, const T&, const T&>;
-    static_assert(callable, "parmap::map_reduce: op cannot be called as op(const T&, const T&), where T is the type of "
-                            "init");
-    if constexpr (callable) {
-      using combined = std::remove_cvref_t<std::invoke_result_t<Op&, const T&, const T&>>;
-      constexpr bool returns_t = std::is_convertible_v<combined, T>;
-      static_assert(returns_t, "parmap::map_reduce: op must return the type of init");
-      constexpr bool fits = !returns_t || !narrows<combined, T>();
-      static_assert(fits,
-                    "parmap::map_reduce: what op returns does not fit into the type of init, and would be narrowed; "
-                    "give init the type that op returns");
-      return returns_t && fits;
-    }
-  }
-  return false;
-}
-
-// A map with a store whose values are combined here; the same tree as without.
-template <class Engine, class F, class Space, class Reducer>
-auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& reducer, const options& chosen)
-    -> reduction<typename Reducer::value> {
-  if constexpr (!can_store_value<result_of<F, Space>>) refuse_store_for_values();
-  else
-    return reduce_values(run_with_store(run_by_engine(), who, f, space, chosen), reducer, chosen,
-                         who.name() == serial.name());
-}
-
-// What map_axes_by runs for map_reduce.
-template <class Op, class T>
-struct run_map_reduce {
-  static constexpr bool reduces_stored = true;
-  Op& op;
-  const T& init;
-
-  template <class Engine, class Tasks>
-  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
-    if constexpr (check_values_of_reduction<T, typename Tasks::result, Op>())
-      return reduce_on(who, tasks, value_reducer<T, Op>(op, init), of_map);
-    else return reduction<int>(0, 0, {}, 0);
-  }
-  template <class Engine, class Tasks>
-  [[gnu::noinline, gnu::cold]] auto with_store(const Engine& who, const Tasks& tasks, const options& of_map) const
-      -> std::invoke_result_t<const run_map_reduce&, const Engine&, const Tasks&, const options&> {
-    if constexpr (std::is_same_v<decltype((*this)(who, tasks, of_map)), reduction<T>>)
-      return reduce_stored(who, tasks.function(), tasks.space(), value_reducer<T, Op>(op, init), of_map);
-    else return {0, 0, {}, 0};
-  }
-};
-
-// And for fold.
-template <class Step, class Merge, class T>
-struct run_fold {
-  static constexpr bool reduces_stored = true;
-  Merge& merge;
-  const T& identity;
-
-  template <class Engine, class Tasks>
-  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
-    return reduce_on(who, tasks, accumulator_reducer<T, Merge>(merge, identity), of_map);
-  }
-  template <class Engine, class Tasks>
-  [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
-                                                       const options& of_map) const {
-    step_alone<Step, T> f(tasks.function().call(), identity);
-    return reduce_stored(who, f, tasks.space(), merging_reducer<T, Merge>(merge, identity), of_map);
-  }
-};
-
-template <class Engine, class F, class Op, class T, class... Axes>
-auto map_reduce_axes(const Engine& who, F& f, Op& op, const T& init, options&& chosen, Axes&&... axes) {
-  if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) {
-    return reduction<int>(0, 0, {}, 0);  // so that this is the only error
-  } else {
-    return map_axes_by(run_map_reduce<Op, T>{op, init}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
-  }
-}
-
-// Whether step and merge can be called. If not, a static_assert names the reason.
-template <class T, class Step, class Merge, class Elements>
-inline constexpr bool check_calls_of_fold = true;
-template <class T, class Step, class Merge, class... Elements>
-inline constexpr bool check_calls_of_fold<T, Step, Merge, list<Elements...>> = [] {
-  constexpr bool steps = std::invocable<Step&, T&, Elements...> || std::invocable<Step&, context&, T&, Elements...>;
-  static_assert(steps, "parmap::fold: step cannot be called as step(T&, elements...) or step(parmap::context&, T&, "
-                       "elements...), where T is the type of identity");
-  constexpr bool merges = std::invocable<Merge&, T&, const T&>;
-  static_assert(!steps || merges,
-                "parmap::fold: merge cannot be called as merge(T&, const T&), where T is the type of identity");
-  return steps && merges;
-}();
-
-template <class Engine, class T, class Step, class Merge, class... Axes>
-consteval bool check_fold() {
-  if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
-  else return check_calls_of_fold<T, Step, Merge, typename product_space<axis_of<Axes>...>::elements>;
-}
-
-template <class Engine, class T, class Step, class Merge, class... Axes>
-auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, options&& chosen, Axes&&... axes) {
-  if constexpr (constexpr disorder wrong = disorder_of<Step, Axes...>(); wrong != disorder::none) {
-    say_disorder<wrong>();
-    return reduction<int>(0, 0, {}, 0);
-  } else if constexpr (!check_fold<Engine, T, Step, Merge, Axes...>()) {
-    return reduction<int>(0, 0, {}, 0);
-  } else {
-    bound_step<Step, T> f(step);
-    return map_axes_by(run_fold<Step, Merge, T>{merge, identity}, who, f, std::move(chosen),
-                       std::forward<Axes>(axes)...);
-  }
-}
-
-}  // namespace detail
-
-/// Calls f(x...) for every combination of the axes' elements, and combines the values by op into one. Returns
-/// `reduction<T>`: the value, or what it is without the tasks that failed, and the failures. T is the type of init.
-///
-///     double sum       = parmap::map_reduce(f, std::plus{}, 0.0, xs).value();
-///     std::string text = parmap::map_reduce(parmap::threads, render, std::plus{}, std::string(), pages).value();
-///
-/// - f: as in map. Its result must convert to T without narrowing.
-/// - op(a, b) returns the combination of two values as a T. It must be associative, but need not be commutative: values
-///   are combined in input order. It may be called in several threads at once (threads), or in a worker (multi).
-/// - init enters once, at the left. It is the value of a reduction without tasks.
-/// - Engine, axes and options: as in map. The engine async has no map_reduce yet.
-///
-/// **The order.** The tasks are divided into blocks of reduction_block (512) consecutive tasks; the last one may be
-/// shorter. Each block is folded from left to right: op(op(v0, v1), v2) and so on; block 0 begins with init. Then
-/// neighbours are combined: blocks 0 and 1, 2 and 3 and so on, then the results in the same way, until one is left; a
-/// last one without a neighbour goes on as it is. So up to 512 tasks the value is that of a plain loop, and beyond that
-/// rounding may differ from a loop's. It is bitwise the same for any engine, any number of workers, and after deaths
-/// and retries.
-///
-/// **Failures.** A failed task is left out as if it was not there. If op throws (under multi: or crashes), the failure
-/// says "combining tasks 512..1023": if that was the value of a task, this task fails; if it was two parts, the right
-/// one is left out, and the failure has the index of its first task. Under serial the first exception leaves
-/// map_reduce. Under multi a task that has ended is never run again because its worker has died.
-///
-/// O(n) calls of f and op. A worker folds a block as it runs the tasks. Where a block is divided among workers, because
-/// its tasks are long or few are left, values are kept until those before them are there. Memory: under serial and
-/// threads a few values for each worker and each level of the tree; under multi two to three values for each block, and
-/// those that are kept. Under multi each task writes its block's value to shared memory.
-///
-/// Throws what map throws; std::bad_alloc if there is no memory to combine values. op must not throw under
-/// pthread_cancel.
-template <engine Engine, class F, class Op, class T, detail::not_options A>
-auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, options chosen = {}) {
-  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a));
-}
-template <engine Engine, class F, class Op, class T, detail::not_options A, detail::not_options B>
-auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, B&& b, options chosen = {}) {
-  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <engine Engine, class F, class Op, class T, detail::not_options A, detail::not_options B,
-          detail::not_options C>
-auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                                 std::forward<C>(c));
-}
-template <engine Engine, class F, class Op, class T, detail::not_options A, detail::not_options B,
-          detail::not_options C, detail::not_options D>
-auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                                 std::forward<C>(c), std::forward<D>(d));
-}
-/// The same on the default engine, multi.
-template <detail::not_engine F, class Op, class T, detail::not_options A>
-auto map_reduce(F&& f, Op&& op, T init, A&& a, options chosen = {}) {
-  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a));
-}
-template <detail::not_engine F, class Op, class T, detail::not_options A, detail::not_options B>
-auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, options chosen = {}) {
-  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <detail::not_engine F, class Op, class T, detail::not_options A, detail::not_options B, detail::not_options C>
-auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                                 std::forward<C>(c));
-}
-template <detail::not_engine F, class Op, class T, detail::not_options A, detail::not_options B, detail::not_options C,
-          detail::not_options D>
-auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                                 std::forward<C>(c), std::forward<D>(d));
-}
-
-/// Folds every combination of the axes' elements into accumulators: step(accumulator, x...) changes one. Returns
-/// `reduction<T>`, where T is the type of identity. For histograms, sets and other accumulators that are expensive to
-/// make.
-///
-///     auto add   = [](histogram& h, double x) { h.add(sample(x)); };
-///     auto merge = [](histogram& a, const histogram& b) { a += b; };
-///     histogram all = parmap::fold(histogram{}, add, merge, xs).value();
-///
-/// - identity: what each accumulator begins as; merging it must change nothing.
-/// - step(T&, x...) or step(parmap::context&, T&, x...); what it returns is ignored.
-/// - merge(T& a, const T& b) adds b to a; b is of later tasks.
-/// - Engine, axes and options: as in map. The engine async has no fold yet. options::retry_delay and retry_if throw
-///   std::invalid_argument except under serial, as the tasks of a block change one accumulator in order.
-///
-/// **The order.** Each block of fold_block(n) consecutive tasks has an accumulator, on which step is called in input
-/// order: for up to 2047 tasks each task has its own, for 524288 or more the blocks have 512 tasks. The blocks are
-/// merged in a binary tree, as in map_reduce. The result is bitwise the same for any engine, any number of workers, and
-/// after deaths and retries. One worker at a time runs the tasks of a block.
-///
-/// **Failures.** A step that fails leaves no trace: the accumulator is as it was before. For this, serial and threads
-/// copy the accumulator before each step, unless the step is noexcept; multi writes it to shared memory after each
-/// step. So keep it small against the work of a step. All else is as in map_reduce.
-template <engine Engine, class T, class Step, class Merge, detail::not_options A>
-auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, options chosen = {}) {
-  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a));
-}
-template <engine Engine, class T, class Step, class Merge, detail::not_options A, detail::not_options B>
-auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, B&& b, options chosen = {}) {
-  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <engine Engine, class T, class Step, class Merge, detail::not_options A, detail::not_options B,
-          detail::not_options C>
-auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                           std::forward<C>(c));
-}
-template <engine Engine, class T, class Step, class Merge, detail::not_options A, detail::not_options B,
-          detail::not_options C, detail::not_options D>
-auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                           std::forward<C>(c), std::forward<D>(d));
-}
-/// The same on the default engine, multi.
-template <detail::not_engine T, class Step, class Merge, detail::not_options A>
-auto fold(T identity, Step&& step, Merge&& merge, A&& a, options chosen = {}) {
-  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a));
-}
-template <detail::not_engine T, class Step, class Merge, detail::not_options A, detail::not_options B>
-auto fold(T identity, Step&& step, Merge&& merge, A&& a, B&& b, options chosen = {}) {
-  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <detail::not_engine T, class Step, class Merge, detail::not_options A, detail::not_options B,
-          detail::not_options C>
-auto fold(T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                           std::forward<C>(c));
-}
-template <detail::not_engine T, class Step, class Merge, detail::not_options A, detail::not_options B,
-          detail::not_options C, detail::not_options D>
-auto fold(T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                           std::forward<C>(c), std::forward<D>(d));
-}
-
-// ---- Calls that match nothing above; see refused_calls.hpp.
-
-// clang-format off: the comment stands in the line that the compiler shows
-
-template <class X, class Y, class A> void map_reduce(detail::any_argument, X&&, Y&&, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y, class A, class B> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y, class A, class B, class C> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y, class A, class B, class C, class D> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y, class A, class B, class C, class D, class E> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y> void map_reduce(X&&, Y&&) = delete;  // write map_reduce(f, op, init, xs), with at least one axis
-template <class X, class Y, class Z> void map_reduce(X&&, Y&&, Z&&) = delete;  // write map_reduce(f, op, init, xs), with at least one axis
-template <engine Engine, class X, class Y, class Z> void map_reduce(const Engine&, X&&, Y&&, Z&&) = delete;  // write map_reduce(f, op, init, xs), with at least one axis
-
-template <class X, class Y, class A> void fold(detail::any_argument, X&&, Y&&, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y, class A, class B> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y, class A, class B, class C> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y, class A, class B, class C, class D> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y, class A, class B, class C, class D, class E> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class X, class Y> void fold(X&&, Y&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
-template <class X, class Y, class Z> void fold(X&&, Y&&, Z&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
-template <engine Engine, class X, class Y, class Z> void fold(const Engine&, X&&, Y&&, Z&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
-
-// clang-format on
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/stores/stored_order.hpp
-// stored_order: when the stored outcomes of a stream come among those of the tasks that run.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Without order they come first, while tasks run already. In order each comes as soon as the window has its index, so
-// that no more outcomes are held than fit into the window.
-class stored_order {
- public:
-  PARMAP_API stored_order(const open_store& store, bool ordered) noexcept;
-
-  // The stream may have outcomes of [0, limit), or without order that many. Returns how many tasks may begin.
-  [[nodiscard]] PARMAP_API std::uint64_t allow(std::uint64_t limit) noexcept;
-  // The index of a stored outcome whose turn it is.
-  [[nodiscard]] PARMAP_API std::optional<std::uint64_t> next() noexcept;
-  [[nodiscard]] PARMAP_API bool is_at_end() const noexcept;
-
- private:
-  const task_choice* choice_;
-  bool ordered_;
-  std::uint64_t next_;
-  std::uint64_t taken_{};
-  std::uint64_t limit_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/stored_source.hpp
-// stored_source: the outcomes of a stream with a store: those that are stored, and those of the engine, which it stores
-// as they come.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The engine numbers the tasks that run from 0; the stream knows indices of the map. An outcome is stored when the
-// stream takes it from the engine, so what waits unread is not.
-template <class T>
-class stored_source final : public outcome_source<T> {
- public:
-  // `run`: null if no task is left. The end of the stream closes the store.
-  stored_source(std::unique_ptr<open_store>&& store, std::unique_ptr<outcome_source<T>> run, bool ordered)
-      : store_(std::move(store)),
-        order_(*store_, ordered),
-        run_(std::move(run)) {}
-
-  bool allow(std::uint64_t limit) override {
-    const std::uint64_t of_run = order_.allow(limit);
-    return run_ == nullptr || run_->allow(of_run);
-  }
-  void end_at(std::uint64_t) override {}
-  void halt() noexcept override {
-    if (run_ != nullptr) run_->halt();
-  }
-  [[nodiscard]] unsigned workers() const noexcept override { return run_ == nullptr ? 1 : run_->workers(); }
-  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return run_ == nullptr ? 0 : run_->mean_bytes(); }
-
-  arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) override {
-    if (const auto index = order_.next()) {
-      take_stored(*index, to);
-      return arrival::outcome;
-    }
-    if (run_ != nullptr && !store_->has_failed()) {
-      const arrival came = run_->next(to, patience);
-      if (came == arrival::outcome) keep(*to);
-      if (came != arrival::end) return came;
-    }
-    run_.reset();
-    store_->finish();
-    return order_.is_at_end() ? arrival::end : arrival::nothing_yet;
-  }
-
- private:
-  void take_stored(std::uint64_t index, std::optional<ended_task<T>>& to) {
-    stored_outcome found = store_->find(index);
-    if (found.kind) {
-      to.emplace(index, failure{index, *found.kind, std::move(found.message), found.attempts, nullptr}, found.attempts);
-    } else if constexpr (std::is_void_v<T>) {
-      to.emplace(index, outcome<void>(), found.attempts);
-    } else {
-      try {
-        to.emplace(index, from_stored<T>(found.value), found.attempts);
-      } catch (const std::exception& error) {
-        fail_to_read(index, error);
-      }
-    }
-    to->result.stored = true;
-  }
-  void keep(ended_task<T>& it) {
-    auto& [index, what] = it.result;
-    if (what || what.error().kind != failure_kind::stopped) {
-      const auto time = static_cast<double>(it.spent) / ticks_per_us() * 1e3;
-      const attempt last{.task = index,
-                         .number = it.attempts,
-                         .worker = it.worker,
-                         .took = std::chrono::nanoseconds(static_cast<std::int64_t>(time))};
-      const void* value = nullptr;
-      if constexpr (!std::is_void_v<T>)
-        if (what) value = &*what;
-      store_->ended(last, {.object = value}, what ? nullptr : &what.error());
-    }
-    index = store_->index(index);
-    if (!what) {
-      failure why = std::move(what).error();
-      why.index = index;
-      what = outcome<T>(std::move(why));
-    }
-  }
-
-  std::unique_ptr<open_store> store_;
-  stored_order order_;
-  std::unique_ptr<outcome_source<T>> run_;
-};
-
-// Opens the store of a stream. Throws what open_store and refuse_store_for_values throw.
-template <class Value, class F, class Space>
-std::unique_ptr<open_store> open_store_of_stream(const F& f, const Space& space, const options& chosen) {
-  if constexpr (is_unbounded<Space>) {
-    refuse_store_for_lazy_axes();
-  } else if constexpr (!can_store_value<Value>) {
-    refuse_store_for_values();
-  } else if constexpr (!can_store_space<Space>) {
-    refuse_store_for_axes();
-  } else {
-    auto store = std::make_unique<open_store>(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>,
-                                              space.size(), chosen);
-    store->find_later();
-    return store;
-  }
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/observers/time_keeper.hpp
-// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class time_keeper final : public attempt_observer {
- public:
-  static constexpr std::size_t most_kept = 5;
-
-  // `next` hears everything, too; null: there is none.
-  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
-  PARMAP_API ~time_keeper();
-
-  void begun(const attempt& it) noexcept override {
-    if (next_ != nullptr) next_->begun(it);
-  }
-  void failed(const attempt& it, const failure& why) noexcept override {
-    static_cast<void>(add(it));
-    if (next_ != nullptr) next_->failed(it, why);
-  }
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
-    static_cast<void>(add(it));
-    if (next_ != nullptr) next_->ended(it, value, why);
-  }
-  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
-  // Returns its entry if it is one of the slowest.
-  PARMAP_API task_time* add(const attempt& it) noexcept;
-  void note_workers(unsigned workers) noexcept { workers_ = workers; }
-
-  // What it has heard so far. The inputs of the slowest tasks are empty.
-  [[nodiscard]] PARMAP_API map_times times() const;
-
- private:
-  attempt_observer* next_;
-  attempt::clock::time_point begun_;
-  std::chrono::nanoseconds busy_{};
-  unsigned workers_{};
-  std::vector<task_time> slowest_;  // the slowest first
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_text.hpp
-// Progress as text, in the style of tqdm: pure functions that need no terminal.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-/// What the terminal can show.
-struct bar_style {
-  bool unicode{};  ///< eighth blocks, else tqdm's ASCII digits
-  bool colour{};   ///< failures in red
-};
-
-/// Text, and the number of columns it takes on a screen: an escape sequence takes none, a block of three bytes takes
-/// one.
-struct drawn_text {
-  std::string text{};
-  std::size_t columns{};
-
-  drawn_text& add(std::string_view ascii) {
-    text += ascii;
-    columns += ascii.size();
-    return *this;
-  }
-  drawn_text& add(const drawn_text& other) {
-    text += other.text;
-    columns += other.columns;
-    return *this;
-  }
-};
-
-/// "01:05"; from one hour on "2:01:05". A negative time counts as zero.
-[[nodiscard]] std::string format_clock(std::chrono::nanoseconds time);
-
-/// "36.1it/s", "1.20Mit/s"; below one per second "2.50s/it"; unknown (0) "?it/s".
-[[nodiscard]] std::string format_rate(double tasks_per_second);
-
-/// The inside of the bar, `cells` columns wide (at least 1).
-[[nodiscard]] drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode);
-
-/// One line for a terminal, never wider than `columns`:
-///     ` 45%|####5     | 450/1000 [00:12<00:15, 36.1it/s, 2 failed]`
-/// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
-/// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
-[[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
-/// With "label: " before it, cut to half of the columns.
-[[nodiscard]] drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style);
-
-/// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
-[[nodiscard]] std::string format_line(const progress& now);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_meter.hpp
-// Decides when the progress of a map is due to be shown, and shows it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-/// Decides when a map's reporter is due and does its drawing. The engine calls update now and then,
-/// finish once at the end. Used by one thread. The constructor makes no system call and allocates
-/// nothing: a map of a few nanoseconds must not pay for a bar that it never shows.
-///
-///     progress_meter shown(options.reporter, n, start);
-///     while (busy) { poll(..., shown.wait()); shown.update(clock::now(), completed, failed); }
-///     shown.finish(clock::now(), completed, failed);
-class progress_meter {
- public:
-  using clock = std::chrono::steady_clock;
-
-  /// `to` must outlive the meter. The work began at `start`.
-  progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept;
-  progress_meter(const reporter&&, std::uint64_t, clock::time_point) = delete;
-  progress_meter(const progress_meter&) = delete;
-  progress_meter& operator=(const progress_meter&) = delete;
-  /// A map left by an exception leaves the cursor on a line of its own.
-  ~progress_meter();
-
-  /// Whether its reporter draws on stderr: neither a callable, nor `automatic` without a terminal.
-  [[nodiscard]] static bool draws_on_stderr(const reporter& to) noexcept;
-
-  /// For work of which more becomes known as it goes.
-  void set_total(std::uint64_t total) noexcept { total_ = total; }
-  /// How long from now until update may have something to do; nanoseconds::max() if never again.
-  [[nodiscard]] std::chrono::nanoseconds wait(clock::time_point now = clock::now()) const noexcept;
-  /// Whether update would do anything. One comparison.
-  [[nodiscard]] bool due(clock::time_point now) const noexcept { return now >= next_; }
-  /// Reports if it is due. What a callable throws passes; a stderr that takes nothing is ignored.
-  void update(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
-  /// The last report. If a task has no value, a line such as "200 tasks in 2.0 s: 197 ok, 3 failed" follows the bar, or
-  /// the last line. `automatic` stays silent about a work of under half a second. Later calls of update and finish do
-  /// nothing.
-  void finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
-
- private:
-  enum class drawing { undecided, bar, lines, call, nothing };
-
-  static constexpr auto never = clock::time_point::max();
-  static constexpr std::chrono::milliseconds patience{500};
-  static constexpr std::chrono::milliseconds short_interval{100};
-  static constexpr std::chrono::seconds long_interval{10};
-
-  void decide();
-  [[nodiscard]] std::string label() const;
-  void sample(clock::time_point now, std::uint64_t done) noexcept;
-  [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept;
-  void show(const progress& now);
-  void draw(const progress& now);
-
-  const reporter* to_;
-  std::uint64_t total_;
-  clock::time_point start_;
-  clock::time_point next_{never};
-  drawing how_{drawing::undecided};
-  bool finished_{};
-
-  clock::time_point sampled_;
-  std::uint64_t sampled_done_{};
-  double mean_tasks_{};
-  double mean_seconds_{};
-
-  bar_style style_{};
-  bool line_open_{};
-  std::size_t drawn_columns_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/lazy_meter.hpp
-// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
-class lazy_meter {
- public:
-  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks());
-
-  // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
-  // there.
-  [[nodiscard]] bool tell(std::string_view line);
-
-  // Draws if it is time to. What a callable reporter throws passes.
-  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
-    if (!silent_ && now - begun_ >= worth_a_look_) look_closely(now, completed, failed);
-  }
-  // For work of which more becomes known as it goes.
-  void set_total(std::uint64_t total) noexcept {
-    total_ = total;
-    if (meter_) meter_->set_total(total);
-  }
-  // How long a wait may last until the next look.
-  [[nodiscard]] std::chrono::nanoseconds wait();
-  void finish(std::uint64_t completed, std::uint64_t failed);
-  // The wall time, once the work has ended. 0: not measured, as nothing is shown and there are few tasks, so that even
-  // the two looks at the clock might be felt.
-  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
-
- private:
-  // Also in a worker process, which a short map need not know.
-  [[nodiscard]] bool stays_silent() noexcept;
-  void look_closely(ticks now, std::uint64_t completed, std::uint64_t failed);
-  void start(std::chrono::steady_clock::time_point clock, ticks now);
-
-  const reporter* who_;
-  std::uint64_t total_;
-  ticks begun_;
-  bool silent_;
-  ticks elapsed_{};
-  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
-  std::optional<progress_meter> meter_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/streams/stream_tally.hpp
-// stream_tally: what a stream keeps of the outcomes that it has given away: counts, causes of failures, the progress.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Its memory does not grow with the number of outcomes.
-class stream_tally {
- public:
-  // `tasks`: none if their number is unknown.
-  PARMAP_API stream_tally(const options& chosen, std::optional<std::uint64_t> tasks);
-  PARMAP_API ~stream_tally();
-  stream_tally(const stream_tally&) = delete;
-  stream_tally& operator=(const stream_tally&) = delete;
-
-  void add_value() noexcept { ++completed_; }
-  PARMAP_API void add_failure(const failure& why);
-  [[nodiscard]] std::uint64_t taken() const noexcept { return completed_ + failed_; }
-  // With options::times: an outcome, whose last attempt took this time. Returns its entry if it is one of the slowest.
-  [[nodiscard]] PARMAP_API task_time* add_time(std::uint64_t task, unsigned attempt, ticks spent);
-  void note_workers(unsigned workers) noexcept {
-    if (times_) times_->note_workers(workers);
-  }
-
-  // Whether it may be time to show the progress.
-  [[nodiscard]] bool is_due() const noexcept { return !silent_ && now_ticks() >= next_show_; }
-  // Shows the progress if it is time to. `known`: the tasks that are known so far. False if the reporter wants the
-  // stream to end; what else it throws passes.
-  PARMAP_API bool show(std::uint64_t known);
-  [[nodiscard]] PARMAP_API std::chrono::nanoseconds until_next_show();
-  // The stream has ended.
-  PARMAP_API void finish(std::uint64_t known);
-
-  // Of the outcomes that have been taken.
-  [[nodiscard]] PARMAP_API map_summary summary() const;
-
- private:
-  static constexpr std::size_t most_causes = 256;
-
-  struct cause {
-    failure first;
-    std::uint64_t count;
-    bool differs;  // the messages differ in numbers
-  };
-
-  std::uint64_t completed_{};
-  std::uint64_t failed_{};
-  ticks begun_;
-  bool silent_;
-  ticks next_show_;
-  std::optional<ticks> ended_;
-  std::unordered_map<std::string, cause> causes_;
-  std::uint64_t of_other_causes_{};
-  lazy_meter meter_;
-  std::optional<time_keeper> times_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/stream_record.hpp
-// stream_record: the trace and the status file of a stream, which hears of a task when its outcome has reached the
-// caller.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class map_recorder;
-
-// Until it is begun nothing is recorded, and each function costs a comparison.
-class stream_record {
- public:
-  // See map_watch.
-  PARMAP_API void begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
-                        const std::string& status);
-  // By a recorder that others have made.
-  void begin(std::shared_ptr<map_recorder> it) noexcept { it_ = std::move(it); }
-
-  // The last attempt of a task, which took `spent`. `why`: null if it has a value.
-  void tell(const attempt& it, ticks spent, const failure* why) const noexcept {
-    if (it_ != nullptr) tell_of(it, spent, why);
-  }
-  // The stream has ended, and had so many tasks.
-  PARMAP_API void finish(std::uint64_t tasks) const noexcept;
-  // An exception has ended it.
-  PARMAP_API void abandon() const noexcept;
-
- private:
-  PARMAP_API void tell_of(attempt it, ticks spent, const failure* why) const noexcept;
-
-  std::shared_ptr<map_recorder> it_;
-  std::uint64_t stored_{};  // tasks that did not run
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/streams/stream_state.hpp
-// stream_state: the caller's end of a stream. It lets tasks begin as the window permits, reads lazy axes, and puts
-// outcomes in order.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// How many tasks may have begun whose outcomes have not been taken, if options::window does not say: as many as fit
-// into 2 MiB, but some for each worker.
-inline std::uint64_t window_of(std::uint64_t chosen, unsigned workers, std::uint64_t mean_bytes) noexcept {
-  constexpr std::uint64_t bytes = 2 << 20;
-  constexpr std::uint64_t least_bytes = 72;  // what an outcome takes at least, on its way, and some for the way
-  constexpr std::uint64_t least_per_worker = 4;
-  if (chosen != 0) return chosen;
-  const std::uint64_t least = least_per_worker * workers;
-  return mean_bytes == 0 ? least : std::max(least, bytes / std::max(mean_bytes, least_bytes));
-}
-
-// The same object is used by one thread at a time.
-template <class T>
-class stream_state {
- public:
-  stream_state(const stream_state&) = delete;
-  stream_state& operator=(const stream_state&) = delete;
-  virtual ~stream_state() = default;
-
-  // Waits for the next outcome, at most for `patience`. If it returns arrival::outcome, current() is that one, until
-  // the next call. Throws what ends the stream: what an axis or the reporter throws, and what is wrong with the engine.
-  arrival next(std::chrono::nanoseconds patience = std::chrono::nanoseconds::max()) {
-    try {
-      // The common case: one is at hand, and the window need not be looked at.
-      if (taken_ < quick_until_ && take_at_hand()) {
-        note_quickly();
-        return arrival::outcome;
-      }
-      return take_next(patience);
-    } catch (...) {
-      record_.abandon();
-      close();
-      throw;
-    }
-  }
-  [[nodiscard]] ended_task<T>& current() noexcept { return *now_; }
-
-  // Ends the tasks that run, and leaves nothing behind. next() returns arrival::end from then on.
-  void close() noexcept {
-    quick_until_ = 0;
-    source_.reset();
-    at_hand_ = {};
-    end_record();
-  }
-
-  [[nodiscard]] map_summary summary() const { return tally_.summary(); }
-  [[nodiscard]] std::uint64_t seed() const noexcept { return *options_.seed; }
-
- protected:
-  // `tasks`: none if their number is unknown. `feed`: the axis that is read as the stream goes, or null.
-  stream_state(options&& chosen, std::optional<std::uint64_t> tasks, element_feed* feed)
-      : options_(std::move(chosen)),
-        feed_(feed),
-        tasks_(tasks),
-        tally_(options_, tasks) {}
-
-  // For a stream with a trace or a store, before begin(). `text`: of a task's inputs; may be empty. `status`: a path of
-  // a status file, or empty. `stored`: how many tasks need not run.
-  void record(std::string_view engine_name, std::function<std::string(std::uint64_t)>&& text,
-              const std::string& status = {}, std::uint64_t stored = 0) {
-    watched_tasks tasks{.stored = stored, .text = std::move(text)};
-    if (tasks_) tasks.size = *tasks_ - stored;
-    record_.begin(options_, engine_name, std::move(tasks), status);
-  }
-  void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
-  // Call at the end of the constructor of the class that has f and the axes.
-  void begin(std::unique_ptr<outcome_source<T>> source) {
-    source_ = std::move(source);
-    tally_.note_workers(source_->workers());
-    let_begin();
-  }
-  // In the destructor of the class that has f and the axes.
-  [[nodiscard]] const options& chosen() const noexcept { return options_; }
-  // Sets why.inputs.
-  virtual void describe_inputs(failure& why) const noexcept = 0;
-
- private:
-  using outcome_value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-
-  // To read an element that is there takes less; to wait for one takes more.
-  static constexpr std::chrono::microseconds quick_read{100};
-
-  // Makes the next outcome current, in the order in which they come. Waits for it, at most for `patience`.
-  arrival fetch(std::chrono::nanoseconds patience) {
-    if (take_at_hand()) return arrival::outcome;
-    at_hand_ = {};
-    const arrival came = source_->next_or_some(at_hand_, current_, patience);
-    if (came != arrival::outcome) current_.reset();
-    else if (!take_at_hand()) now_ = &*current_;
-    return came;
-  }
-  bool take_at_hand() {
-    // A process that was forked from the caller takes nothing; the engine knows.
-    if (at_hand_.empty() || generation_ != fork_generation()) return false;
-    ended_task<T>& next = at_hand_.take();
-    // Where the caller steps from one value to the next, the first one is destroyed.
-    if constexpr (std::is_trivially_destructible_v<outcome_value>) now_ = &next;
-    else now_ = &current_.emplace(std::move(next));
-    return true;
-  }
-
-  arrival take_next(std::chrono::nanoseconds patience) {
-    if (source_ == nullptr) {
-      current_.reset();
-      return arrival::end;
-    }
-    std::optional<std::chrono::steady_clock::time_point> until;
-    for (bool waits = false;;) {
-      if (taken_ >= next_look_) let_begin();
-      quick_until_ = feed_ == nullptr && !options_.ordered ? next_look_ : 0;
-      if (options_.ordered && take_in_order()) return arrival::outcome;
-      const bool reads = wants_element();
-      auto came = fetch(std::chrono::nanoseconds(0));
-      if (came == arrival::nothing_yet) {  // only now a look at the clock is worth its time
-        if (!std::exchange(waits, true)) until = deadline_of(patience);
-        if (!reads) came = fetch(nap(until));
-      }
-      if (came == arrival::outcome) {
-        if (reads && reads_quickly_) read_some();
-        if (put()) return arrival::outcome;
-        continue;
-      }
-      if (came == arrival::end) return take_read_in_vain() ? arrival::outcome : finish();
-      next_look_ = 0;
-      if (reads) read_some();
-      else if (until && std::chrono::steady_clock::now() >= *until) return arrival::nothing_yet;
-      if (!tally_.show(known())) source_->halt();
-    }
-  }
-  // What take_next does with the current outcome; false if it is not its turn.
-  bool put() {
-    ended_task<T>& got = *now_;
-    if (options_.ordered && got.result.index != taken_) {
-      const std::uint64_t place = got.result.index - taken_;
-      if (held_.size() <= place) held_.resize(place + 1);
-      held_[place] = std::move(got);
-      return false;
-    }
-    note_taken();
-    return true;
-  }
-  static std::optional<std::chrono::steady_clock::time_point> deadline_of(std::chrono::nanoseconds patience) {
-    if (patience == std::chrono::nanoseconds::max()) return std::nullopt;
-    const auto now = std::chrono::steady_clock::now();
-    if (patience >= std::chrono::steady_clock::time_point::max() - now) return std::nullopt;
-    return now + patience;
-  }
-  // The time until the caller, or its reporter, wants to hear of it.
-  [[nodiscard]] std::chrono::nanoseconds nap(const std::optional<std::chrono::steady_clock::time_point>& until) {
-    const std::chrono::nanoseconds limit = tally_.until_next_show();
-    if (!until) return limit;
-    return std::clamp<std::chrono::nanoseconds>(*until - std::chrono::steady_clock::now(), limit.zero(), limit);
-  }
-
-  // ---- what may begin
-
-  [[nodiscard]] std::uint64_t window() const noexcept {
-    return window_of(options_.window, source_->workers(), source_->mean_bytes());
-  }
-  // Called now and then only, as each time workers may have to be woken.
-  void let_begin() {
-    const std::uint64_t size = window();
-    window_end_ = taken_ + std::min(size, ~std::uint64_t{0} - taken_);
-    // A large window has enough for either side in half of it, and each time costs a few microseconds.
-    next_look_ = taken_ + (size < 4096 ? std::max<std::uint64_t>(size / 4, 1) : size / 2);
-    allow();
-  }
-  void allow() {
-    const std::uint64_t limit =
-        feed_ == nullptr ? window_end_ : std::min(window_end_, feed_->read() * feed_->tasks_of_one());
-    if (limit != allowed_) halted_ = !source_->allow(allowed_ = limit) || halted_;
-  }
-
-  // ---- reading ahead
-
-  // An element is read only if a task of it may begin at once.
-  [[nodiscard]] bool wants_element() const noexcept {
-    constexpr std::uint64_t most_bytes = 2 << 20;
-    if (feed_ == nullptr || tasks_ || halted_ || !feed_->has_room()) return false;
-    const std::uint64_t known = feed_->read() * feed_->tasks_of_one();
-    if (known >= window_end_) return false;
-    const std::uint64_t few = std::uint64_t{4} * source_->workers();
-    return feed_->bytes() < most_bytes || known - std::min(known, taken_) < few;
-  }
-  // Reads for a while, so that tasks begin between outcomes and an outcome does not wait long.
-  void read_some() {
-    const ticks begun = now_ticks();
-    const ticks enough = to_ticks(quick_read);
-    std::uint64_t count = 0;
-    bool more = true;
-    try {
-      while (more && count < 64 && wants_element()) {
-        more = feed_->read_one();
-        count += more ? 1 : 0;
-        if (now_ticks() - begun > enough) break;
-      }
-    } catch (...) {
-      broken_ = std::current_exception();  // after the outcomes of what has been read
-      more = false;
-    }
-    reads_quickly_ = now_ticks() - begun < enough * std::max<std::uint64_t>(count, 1);
-    allow();
-    if (more) return;
-    tasks_ = feed_->read() * feed_->tasks_of_one();
-    source_->end_at(*tasks_);
-  }
-
-  // ---- what has come
-
-  // Whether the next outcome in order has come before; it is current then.
-  bool take_in_order() {
-    if (held_.empty() || !held_.front()) return false;
-    current_ = std::move(*held_.front());
-    now_ = &*current_;
-    note_taken();
-    return true;
-  }
-  void note_taken() {
-    if (!held_.empty()) held_.pop_front();
-    const std::uint64_t index = now_->result.index;
-    note_quickly();
-    if (feed_ != nullptr) feed_->one_is_taken(index / feed_->tasks_of_one());
-  }
-  // That of a stream without order and feed.
-  void note_quickly() {
-    ++taken_;
-    outcome<T>& what = now_->result.outcome;
-    if (what) tally_.add_value();
-    else note_failure(what);
-    if (options_.times) note_time();
-    if (tally_.is_due() && !tally_.show(known())) source_->halt();
-  }
-  // While the elements of the task are there.
-  void note_time() {
-    if (now_->worker == never_ran) return;
-    const auto& [index, what] = now_->result;
-    if (what) record_.tell({index, now_->attempts, now_->worker}, now_->spent, nullptr);
-    task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
-    if (slow == nullptr) return;
-    failure shown{index};
-    if (what) describe_inputs(shown);
-    slow->inputs = what ? shown.inputs : what.error().inputs;
-  }
-  void note_failure(outcome<T>& what) {
-    failure why = what.error();
-    if (now_->worker != never_ran) record_.tell({now_->result.index, now_->attempts, now_->worker}, now_->spent, &why);
-    if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
-    if (why.kind != failure_kind::stopped && why.inputs.empty()) {
-      describe_inputs(why);
-      what = outcome<T>(std::move(why));
-    }
-    tally_.add_failure(what.error());
-  }
-  // Of a halted stream: the tasks of elements that were read when no task began any more. All others have come.
-  bool take_read_in_vain() {
-    if (feed_ == nullptr || taken_ >= feed_->read() * feed_->tasks_of_one()) return false;
-    now_ = &current_.emplace(taken_, failure{taken_, failure_kind::stopped, why_stopped_, 0}, 0U);
-    note_taken();
-    return true;
-  }
-  arrival finish() {
-    tally_.finish(known());
-    source_.reset();
-    if (!broken_) end_record();
-    if (broken_) std::rethrow_exception(std::exchange(broken_, nullptr));
-    return arrival::end;
-  }
-  void end_record() noexcept { record_.finish(known()); }
-  // The tasks that are known so far.
-  [[nodiscard]] std::uint64_t known() const noexcept { return tasks_.value_or(std::max(allowed_, taken_)); }
-
-  options options_;
-  element_feed* feed_;
-  std::optional<std::uint64_t> tasks_;
-  stream_tally tally_;
-  stream_record record_;
-  std::unique_ptr<outcome_source<T>> source_;
-  std::uint64_t generation_{fork_generation()};
-  outcomes_at_hand<T> at_hand_;
-  std::optional<ended_task<T>> current_;
-  ended_task<T>* now_{};                           // the current one: that, or one of at_hand_
-  std::deque<std::optional<ended_task<T>>> held_;  // in order: those behind the next one; the first place is its own
-  std::uint64_t taken_{};
-  std::uint64_t window_end_{};
-  std::uint64_t next_look_{};    // outcomes that have been taken, when the window is to be looked at again
-  std::uint64_t quick_until_{};  // until then nothing but taking has to be done
-  std::uint64_t allowed_{};
-  bool reads_quickly_{true};
-  bool halted_{};
-  std::string why_stopped_{stop_requested_text};
-  std::exception_ptr broken_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/stream.hpp
-// stream: calls a function on every element of its axes, and gives the outcomes while the rest still runs.
-
-namespace parmap::inline PARMAP_ABI {
-
-namespace detail {
-// Where the caller is: before an outcome that it has not asked for yet, at one, or at the end.
-enum class stream_position { before, outcome, end };
-}  // namespace detail
-
-/// The outcomes of a stream, as they come: a single-pass range and view of indexed_outcome<T>, which stream() makes. It
-/// can be moved, not copied, also to another thread; one thread at a time may use it.
-///
-/// An iterator waits for an outcome when it is read or compared, not when it is advanced. So `| std::views::take(10)`
-/// waits for ten outcomes and no more.
-///
-/// The destructor ends the stream: under multi the tasks that run are killed, under threads they are requested to stop
-/// (context::stop_token()) and the destructor waits for them. Nothing is left behind.
-template <class T>
-class [[nodiscard]] outcome_stream : public std::ranges::view_base {
- public:
-  /// A single-pass iterator over the outcomes.
-  class iterator {
-   public:
-    using iterator_concept = std::input_iterator_tag;
-    using value_type = indexed_outcome<T>;
-    using difference_type = std::ptrdiff_t;
-
-    iterator() = default;
-    iterator(iterator&&) noexcept = default;
-    iterator& operator=(iterator&&) noexcept = default;
-    iterator(const iterator&) = delete;
-    iterator& operator=(const iterator&) = delete;
-    ~iterator() = default;
-
-    /// The outcome, which may be moved from. Valid until the next call of ++ or of the stream's close().
-    [[nodiscard]] indexed_outcome<T>& operator*() const { return of_->read().result; }
-    iterator& operator++() {
-      of_->advance();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    /// Whether all outcomes have come. Waits for the next one. Throws what ends the stream.
-    friend bool operator==(const iterator& it, std::default_sentinel_t) { return it.is_at_end(); }
-
-   private:
-    friend outcome_stream;
-    explicit iterator(outcome_stream* of) noexcept : of_(of) {}
-    [[nodiscard]] bool is_at_end() const { return of_->is_at_end(); }
-
-    outcome_stream* of_{};
-  };
-
-  /// For stream().
-  explicit outcome_stream(std::unique_ptr<detail::stream_state<T>> state) noexcept : state_(std::move(state)) {}
-
-  /// The next outcome that has not been read. Call it on the stream where it stays: iterators refer to it.
-  [[nodiscard]] iterator begin() noexcept { return iterator(this); }
-  [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
-
-  /// Ends the stream, as the destructor does. There are no further outcomes.
-  void close() noexcept {
-    at_ = position::end;
-    state_->close();
-  }
-
-  /// The outcomes that have been read: how many have a value, the time since the stream began, and the failures grouped
-  /// by cause (256 causes at most; the memory that they take does not grow with the stream).
-  [[nodiscard]] map_summary summary() const { return state_->summary(); }
-  /// The seed of context::rng() in this stream: see options::seed.
-  [[nodiscard]] std::uint64_t seed() const noexcept { return state_->seed(); }
-
- private:
-  using position = detail::stream_position;
-
-  bool is_at_end() {
-    if (at_ == position::before) {
-      at_ = position::end;  // also if it throws
-      if (state_->next() == detail::arrival::outcome) at_ = position::outcome;
-    }
-    return at_ == position::end;
-  }
-  detail::ended_task<T>& read() {
-    static_cast<void>(is_at_end());
-    return state_->current();
-  }
-  void advance() {
-    static_cast<void>(is_at_end());
-    if (at_ == position::outcome) at_ = position::before;
-  }
-
-  std::unique_ptr<detail::stream_state<T>> state_;
-  position at_{position::before};
-};
-
-namespace detail {
-
-// Owns f and its axes.
-template <class Engine, class F, class Space>
-class stream_of final : public stream_state<result_of<F, Space>> {
-  using base = stream_state<result_of<F, Space>>;
-  using tasks = numbered_tasks<F, Space>;
-
- public:
-  template <class Function>
-  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store)
-      : base(std::move(chosen), size_of(space), feed_of(space)),
-        f_(std::forward<Function>(f)),
-        space_(std::move(space)),
-        tasks_(f_, space_) {
-    if (store != nullptr) {
-      this->begin(open_with_store(who, std::move(store)));
-    } else {
-      if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
-      this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
-    }
-  }
-  ~stream_of() override { this->close(); }
-
- private:
-  static std::optional<std::uint64_t> size_of(const Space& space) noexcept {
-    if constexpr (requires { space.is_empty(); })
-      if (space.is_empty()) return 0;
-    if constexpr (is_unbounded<Space>) return std::nullopt;
-    else return space.size();
-  }
-  static element_feed* feed_of(const Space& space) noexcept {
-    if constexpr (is_unbounded<Space>) return space.feed();
-    else return nullptr;
-  }
-  using value = result_of<F, Space>;
-
-  // The tasks that have no stored outcome run.
-  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>>
-  open_with_store(const Engine& who, std::unique_ptr<open_store>&& store) {
-    if constexpr (is_unbounded<Space> || !can_store_value<value>) {
-      return nullptr;  // its options are refused
-    } else {
-      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store->size());
-      std::unique_ptr<outcome_source<value>> run;
-      tasks_ = tasks_.renumbered_by(*store);
-      if (store->size() > 0) run = who.open_stream(tasks_, store->of_run(), store->size(), nullptr);
-      return std::make_unique<stored_source<value>>(std::move(store), std::move(run), this->chosen().ordered);
-    }
-  }
-  // why.index is one of the map, whatever the engine is told.
-  void describe_inputs(failure& why) const noexcept override {
-    const tasks all(const_cast<F&>(f_), space_);
-    if constexpr (requires { Engine::describe_inputs(all, why); }) {
-      Engine::describe_inputs(all, why);
-    } else {
-      try {
-        const inputs_writer writer = inputs_writer_of(all);
-        why.inputs = writer.text(writer.tasks, why.index);
-      } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
-      }
-    }
-  }
-
-  F f_;
-  Space space_;
-  tasks tasks_;
-};
-
-// True for an engine that has streams.
-template <class Engine, class Tasks>
-inline constexpr bool has_streams =
-    requires(const Engine& who, const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
-             element_feed* feed) { who.open_stream(tasks, chosen, size, feed); };
-
-template <class Engine, class F, class Space>
-auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
-  using function = std::decay_t<F>;
-  using space_type = std::remove_cvref_t<Space>;
-  if constexpr (!callable<function, space_type>::value) {
-    static_assert(check_call<function, typename space_type::elements>);
-    return outcome_stream<int>(nullptr);  // so that this is the only error
-  } else if constexpr (constexpr bool can_stream = has_streams<Engine, numbered_tasks<function, space_type>>;
-                       !can_stream) {
-    static_assert(
-        can_stream,
-        "parmap::stream: this engine has no streams yet; use parmap::multi, parmap::threads or parmap::serial");
-    return outcome_stream<int>(nullptr);
-  } else if constexpr (coroutine<result_of<function, space_type>>) {
-    static_assert(!coroutine<result_of<function, space_type>>,
-                  "parmap::stream: f is a coroutine, which no engine with streams runs; parmap::map(parmap::async, f, "
-                  "...) does");
-    return outcome_stream<int>(nullptr);
-  } else {
-    using value = result_of<function, space_type>;
-    prepare(chosen);
-    check_is_not_interrupted(chosen, "parmap::stream");
-    std::unique_ptr<open_store> store;
-    if (chosen.store != nullptr) {
-      store = open_store_of_stream<value>(f, space, chosen);
-      if (numbered_tasks<function, space_type>::takes_context && runs_here(who.name())) store->f_sees_stops();
-      chosen.seed = store->of_run().seed;
-    }
-    if (!chosen.seed) chosen.seed = fresh_seed();
-    return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
-        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen), std::move(store)));
-  }
-}
-
-template <class Engine, class F, class... Axes>
-auto stream_axes(const Engine& who, F&& f, options&& chosen, Axes&&... axes) {
-  if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
-    say_disorder<wrong>();
-    return outcome_stream<int>(nullptr);  // so that this is the only error
-  } else {
-    return open_stream(who, std::forward<F>(f), make_stream_space(std::forward<Axes>(axes)...), std::move(chosen));
-  }
-}
-
-template <class F, class... Axes>
-auto stream_default(F&& f, options&& chosen, Axes&&... axes) {
-  if constexpr (disorder_of<F, Axes...>() == disorder::none)
-    static_assert(!returns_void<std::decay_t<F>, decltype(make_stream_space(std::declval<Axes>()...))>,
-                  "parmap::stream: f returns void, and the default engine multi runs it in worker processes, where its "
-                  "writes would vanish; return "
-                  "the value, or name an engine: parmap::stream(parmap::threads, f, ...)");
-  return stream_axes(multi, std::forward<F>(f), std::move(chosen), std::forward<Axes>(axes)...);
-}
-
-}  // namespace detail
-
-/// Like map, but gives the outcomes one by one, as the tasks end, while the rest still runs. Returns an
-/// outcome_stream<T>: a single-pass range of the task's index and its outcome<T>.
-///
-///     for (auto&& [index, outcome] : parmap::stream(f, xs))
-///       if (outcome) use(index, *outcome);
-///       else std::cerr << outcome.error() << '\n';
-///
-/// - With options::ordered the outcomes come in input order. One slow task then holds up all behind it, once the window
-///   is full.
-/// - At most options::window outcomes wait unread. When it is full, workers sleep until you read on: so a stream takes
-///   the memory of its window, however many tasks there are.
-/// - The first axis may be endless (std::views::iota(0)), or readable once only (std::views::istream<double>(in)). Then
-///   it is read only as far as the window needs, by the thread that reads the stream. Under multi such an element
-///   reaches its worker by codec<V>, unless the axis can be indexed. What the axis throws ends the stream, after the
-///   outcomes of the elements before it. Other axes are as in map.
-/// - The stream owns a copy of f, and the axes that are temporaries. The other axes must outlive it.
-/// - Leaving the loop ends the stream. Under multi the tasks that still run are killed.
-///
-/// The engines are multi (the default), threads and serial. multi watches its tasks from a process of its own: a task
-/// that runs past options::timeout is killed in time, also while the loop's body takes long. retry_if is called there,
-/// so what it writes to memory does not reach the caller. Under threads the stream has threads of its own. Under serial
-/// a task runs when its outcome is asked for; what it throws leaves the loop.
-///
-/// Once a stop is requested, or max_failures or the deadline is reached, the tasks that have not begun come as
-/// `stopped`; of an axis without a known end those that the window has let in.
-///
-/// Several streams may be open at once, and a task may have a stream of its own.
-///
-/// Throws as map does before any task begins. Reading throws what an axis or the reporter throws, and
-/// std::runtime_error if a task wrote over the memory that it shares with the caller, or if no worker survives (multi).
-template <engine Engine, class F, detail::not_options A>
-auto stream(const Engine& who, F&& f, A&& a, options chosen = {}) {
-  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a));
-}
-template <engine Engine, class F, detail::not_options A, detail::not_options B>
-auto stream(const Engine& who, F&& f, A&& a, B&& b, options chosen = {}) {
-  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C>
-auto stream(const Engine& who, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                             std::forward<C>(c));
-}
-template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C,
-          detail::not_options D>
-auto stream(const Engine& who, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                             std::forward<C>(c), std::forward<D>(d));
-}
-
-/// The same on the default engine, multi. If f returns void, this is a compile error.
-template <detail::not_engine F, detail::not_options A>
-auto stream(F&& f, A&& a, options chosen = {}) {
-  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a));
-}
-template <detail::not_engine F, detail::not_options A, detail::not_options B>
-auto stream(F&& f, A&& a, B&& b, options chosen = {}) {
-  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b));
-}
-template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C>
-auto stream(F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
-  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                                std::forward<C>(c));
-}
-template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C,
-          detail::not_options D>
-auto stream(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
-  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
-                                std::forward<C>(c), std::forward<D>(d));
-}
-
-/// Five axes or more: a compile error that names the remedy.
-template <class... Arguments>
-  requires(detail::axes_in<Arguments...>() > 4)
-void stream(Arguments&&...) {
-  static_assert(
-      sizeof...(Arguments) == 0,
-      "parmap::stream takes one to four axes; put more into one: parmap::stream(f, parmap::product(a, b, c, d, "
-      "e))");
-}
-
-// ---- Calls that match nothing above; see refused_calls.hpp.
-
-// clang-format off: the comment stands in the line that the compiler shows
-
-template <class A> void stream(detail::any_argument, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B> void stream(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-template <class A, class B, class C> void stream(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
-
-template <class T> void stream(detail::any_argument, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
-template <class... Axes> void stream(detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
-template <engine Engine, class... Axes> void stream(const Engine&, detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
-template <class F> void stream(F&&) = delete;  // at least one axis has to follow f: parmap::stream(f, xs)
-
-// clang-format on
-
-}  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/parmap.hpp
-// Includes every public header that needs only the standard library and Linux.
+// Includes every public header that needs only the standard library and this system.
 
 // ==== The bodies
 
 #if !defined(PARMAP_COMPILED) || defined(PARMAP_IMPLEMENTATION)
 
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <condition_variable>
+#include <cstdio>
 #include <cxxabi.h>
-#include <dirent.h>
-#include <dlfcn.h>
-#include <elf.h>
 #include <fcntl.h>
-#include <ios>
+#include <list>
+#include <sstream>
+#include <sys/stat.h>
+#include <system_error>
+#if !PARMAP_WINDOWS
+#include <dlfcn.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/types.h>
+#endif
+#if !PARMAP_LINUX
+#include <random>
+#endif
+#if PARMAP_LINUX
+#include <dirent.h>
+#include <elf.h>
 #include <iostream>
 #include <link.h>
-#include <list>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <sstream>
 #include <streambuf>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#endif
+#if PARMAP_WINDOWS
+#include <csignal>
+#include <direct.h>
+#include <io.h>
+#include <windows.h>
+#endif
 
 // ==== parmap/detail/space/axis_keys.inl.hpp
 // The bodies of axis_keys.hpp.
@@ -14275,52 +15347,32 @@ PARMAP_INLINE std::shared_ptr<const std::vector<std::string>> axis_keys::texts()
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/results/options.inl.hpp
-// The bodies of options.hpp.
+// ==== parmap/detail/schedule/tick_clock.inl.hpp
+// The bodies of tick_clock.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE void check_time(const char* name, const std::optional<std::chrono::nanoseconds>& time) {
-  if (time && *time <= std::chrono::nanoseconds::zero())
-    throw std::invalid_argument("parmap: options." + std::string(name) + " must be positive, but is " +
-                                std::to_string(time->count()) + " ns; leave it out for no limit");
+PARMAP_INLINE std::uint64_t steady_ns() noexcept {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
 }
 
-PARMAP_INLINE void check_values(const options& chosen) {
-  check_time("deadline", chosen.deadline);
-  check_time("timeout", chosen.timeout);
-  if (chosen.retry_delay < std::chrono::nanoseconds::zero())
-    throw std::invalid_argument("parmap: options.retry_delay must not be negative, but is " +
-                                std::to_string(chosen.retry_delay.count()) + " ns");
-  if (chosen.max_failures && *chosen.max_failures == 0)
-    throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
-  if (chosen.memory_limit && *chosen.memory_limit == 0)
-    throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
-  if (chosen.trace.str().ends_with(".gz"))
-    throw std::invalid_argument(
-        "parmap: options.trace is \"" + chosen.trace.str() +
-        "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
+#if defined(__x86_64__)
+PARMAP_INLINE double ticks_per_us() noexcept {
+  static const double rate = [] {
+    const std::uint64_t from_ns = steady_ns();
+    const ticks from = now_ticks();
+    std::uint64_t to_ns = from_ns;
+    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
+    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
+    return measured > 1 ? measured : 1;
+  }();
+  return rate;
 }
-
-PARMAP_INLINE void refuse_stream_options() {
-  throw std::invalid_argument(
-      "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
-}
-
-PARMAP_INLINE void refuse_store(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) +
-                              " has no options.store; parmap::map, parmap::stream and parmap::map_reduce have it");
-}
-
-PARMAP_INLINE void refuse_interrupts(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) +
-                              " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");
-}
-
-PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
-  throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
-                              ", " + std::string(remedy));
-}
+#else
+PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
+#endif
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -14364,8 +15416,32 @@ inline constexpr std::size_t most_shown = 5;  // causes, or failures
 [[nodiscard]] std::string format_causes(const std::vector<failure_cause>& all);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_WINDOWS
 
-// ==== parmap/detail/system/cancellation.hpp
+// ==== parmap/detail/system/windows/cancellation.hpp
+// cancellation_held_back on Windows, where no thread is cancelled.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class cancellation_held_back {
+ public:
+  cancellation_held_back() noexcept {}  // NOLINT(modernize-use-equals-default): no warning about an unused object
+  cancellation_held_back(const cancellation_held_back&) = delete;
+  cancellation_held_back& operator=(const cancellation_held_back&) = delete;
+
+  class allowed {
+   public:
+    explicit allowed(const cancellation_held_back& /*by*/) noexcept {}
+    allowed(const allowed&) = delete;
+    allowed& operator=(const allowed&) = delete;
+  };
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/cancellation.hpp
 // cancellation_held_back: keeps pthread_cancel away from code that cannot be unwound.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -14401,6 +15477,10 @@ class cancellation_held_back {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/cancellation.hpp
+// cancellation_held_back: keeps pthread_cancel away from code that cannot be unwound.
 
 // ==== parmap/detail/results/failure.inl.hpp
 // The bodies of failure.hpp.
@@ -14601,6 +15681,119 @@ PARMAP_INLINE map_failed::map_failed(failure_list all, std::uint64_t tasks)
 
 }  // namespace parmap::inline PARMAP_ABI
 
+// ==== parmap/detail/space/part.inl.hpp
+// The bodies of ../../part.hpp.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+// None if there is no such variable.
+PARMAP_INLINE std::optional<std::uint64_t> array_variable(const char* name) {
+  const char* const text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  if (text == nullptr) return std::nullopt;
+  const std::string_view digits(text);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    throw std::runtime_error(std::string("parmap::slurm_array_part: ") + name + " is not a number, but \"" + text +
+                             '"');
+  return number;
+}
+
+}  // namespace detail
+
+PARMAP_INLINE std::string to_string(const part& which) {
+  return "part " + std::to_string(which.index()) + " of " + std::to_string(which.count());
+}
+
+PARMAP_INLINE part slurm_array_part() {
+  const auto id = detail::array_variable("SLURM_ARRAY_TASK_ID");
+  const auto count = detail::array_variable("SLURM_ARRAY_TASK_COUNT");
+  if (!id || !count)
+    throw std::runtime_error(
+        std::string("parmap::slurm_array_part: this program is not a job of a Slurm job array, as ") +
+        (id ? "SLURM_ARRAY_TASK_COUNT" : "SLURM_ARRAY_TASK_ID") +
+        " is not set; start it by sbatch --array=0-15 job.sh, or name the part: .part = {3, 16}");
+  const std::uint64_t first = detail::array_variable("SLURM_ARRAY_TASK_MIN").value_or(0);
+  const std::uint64_t step = detail::array_variable("SLURM_ARRAY_TASK_STEP").value_or(1);
+  const std::uint64_t last = detail::array_variable("SLURM_ARRAY_TASK_MAX").value_or(first + (*count - 1) * step);
+  const bool is_even = *count > 0 && step > 0 && last >= first && last - first == (*count - 1) * step && *id >= first &&
+                       *id <= last && (*id - first) % step == 0;
+  const bool may_be_all = *count > 1 || first <= 1;  // --array=3 is one part of an array that was there before
+  if (!is_even || !may_be_all)
+    throw std::runtime_error("parmap::slurm_array_part: job " + std::to_string(*id) + " of the array of " +
+                             std::to_string(*count) + " jobs from " + std::to_string(first) + " to " +
+                             std::to_string(last) +
+                             " does not tell how many parts there are; start all of them, sbatch --array=0-15 job.sh, "
+                             "or name the part: .part = {" +
+                             std::to_string(*id) + ", 16}");
+  return {(*id - first) / step, *count};
+}
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/results/options.inl.hpp
+// The bodies of options.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void check_time(const char* name, const std::optional<std::chrono::nanoseconds>& time) {
+  if (time && *time <= std::chrono::nanoseconds::zero())
+    throw std::invalid_argument("parmap: options." + std::string(name) + " must be positive, but is " +
+                                std::to_string(time->count()) + " ns; leave it out for no limit");
+}
+
+PARMAP_INLINE void check_values(const options& chosen) {
+  check_time("deadline", chosen.deadline);
+  check_time("timeout", chosen.timeout);
+  if (chosen.retry_delay < std::chrono::nanoseconds::zero())
+    throw std::invalid_argument("parmap: options.retry_delay must not be negative, but is " +
+                                std::to_string(chosen.retry_delay.count()) + " ns");
+  if (chosen.max_failures && *chosen.max_failures == 0)
+    throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
+  if (chosen.memory_limit && *chosen.memory_limit == 0)
+    throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
+  if (chosen.part.count() == 0 || chosen.part.count() > std::uint64_t{1} << 63)
+    throw std::invalid_argument("parmap: options.part has " +
+                                std::to_string(static_cast<std::int64_t>(chosen.part.count())) +
+                                " parts; there must be at least 1, such as {3, 16}");
+  if (chosen.part.index() >= chosen.part.count())
+    throw std::invalid_argument("parmap: options.part is part " +
+                                std::to_string(static_cast<std::int64_t>(chosen.part.index())) + " of " +
+                                std::to_string(chosen.part.count()) + ", but parts are numbered from 0 to " +
+                                std::to_string(chosen.part.count() - 1));
+  if (chosen.trace.str().ends_with(".gz"))
+    throw std::invalid_argument(
+        "parmap: options.trace is \"" + chosen.trace.str() +
+        "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
+}
+
+PARMAP_INLINE void refuse_stream_options() {
+  throw std::invalid_argument(
+      "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
+}
+
+PARMAP_INLINE void refuse_part(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.part; parmap::map and parmap::stream have it, and store what a later "
+                              "program combines");
+}
+
+PARMAP_INLINE std::uint64_t unchosen_seed(const part& which) { return which.is_whole() ? fresh_seed() : 0; }
+
+PARMAP_INLINE void refuse_interrupts(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");
+}
+
+PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
+  throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
+                              ", " + std::string(remedy));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/results/input_text.inl.hpp
 // The bodies of input_text.hpp.
 
@@ -14746,7 +15939,92 @@ PARMAP_INLINE void csv_text::add_streamed(const void* it, void (*write)(std::ost
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/shared_memory.inl.hpp
+// ==== parmap/detail/space/task_part.inl.hpp
+// The bodies of task_part.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE task_part::task_part(std::uint64_t tasks, const part& which) noexcept
+    : which_(which),
+      tasks_(tasks),
+      size_(tasks > which.index() ? (tasks - which.index() - 1) / which.count() + 1 : 0) {}
+
+PARMAP_INLINE task_part::task_part(std::uint64_t tasks, const part& which,
+                                   const std::function<std::uint64_t(std::uint64_t index)>& number)
+    : task_part(tasks, which) {
+  std::vector<std::uint64_t> found;
+  bool is_even = true;
+  for (std::uint64_t i = 0; i < tasks; ++i) {
+    if (number(i) % which.count() != which.index()) continue;
+    is_even = is_even && i == which.index() + found.size() * which.count();
+    found.push_back(i);
+  }
+  if (is_even && found.size() == size_) return;
+  some_ = std::move(found);
+  size_ = some_.size();
+}
+
+PARMAP_INLINE std::shared_ptr<const task_part> part_of_tasks(std::uint64_t tasks, const part& which) {
+  return std::make_shared<const task_part>(tasks, which);
+}
+
+PARMAP_INLINE std::uint64_t task_part::size() const noexcept { return size_; }
+PARMAP_INLINE std::uint64_t task_part::index(std::uint64_t k) const noexcept {
+  return some_.empty() ? which_.index() + k * which_.count() : some_[k];
+}
+PARMAP_INLINE std::uint64_t task_part::stream(std::uint64_t k) const noexcept { return index(k); }
+PARMAP_INLINE std::uint64_t task_part::place(std::uint64_t index) const noexcept {
+  if (some_.empty()) {
+    const bool is_here = index < tasks_ && size_ > 0 && index % which_.count() == which_.index();
+    return is_here ? index / which_.count() : nowhere;
+  }
+  const auto found = std::ranges::lower_bound(some_, index);
+  return found != some_.end() && *found == index ? static_cast<std::uint64_t>(found - some_.begin()) : nowhere;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/summary_line.hpp
+// The line that sums up a map: "200 tasks in 2.0 s: 197 ok, 3 failed".
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// "35 µs", "2.0 s", "3 min 20 s", "2 h 05 min": two or three digits.
+[[nodiscard]] std::string format_span(std::chrono::nanoseconds time);
+
+// `stopped` tasks have not begun or not ended, and are not among `failed`. A time of zero is not known.
+[[nodiscard]] std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
+                                         std::uint64_t failed, std::uint64_t stopped);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/summary.inl.hpp
+// The bodies of summary.hpp.
+
+namespace parmap::inline PARMAP_ABI {
+
+PARMAP_INLINE std::string to_string(const map_summary& all) {
+  const std::uint64_t stopped = all.count(failure_kind::stopped);
+  std::string text = detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped);
+  if (all.elsewhere > 0)
+    text += "; " + std::to_string(all.elsewhere) + (all.elsewhere == 1 ? " task is" : " tasks are") + " in other parts";
+  text += detail::format_causes(all.causes);
+  if (all.busy)
+    text += "\n  workers busy " + std::to_string(static_cast<int>(std::lround(*all.busy * 100))) + " % of the time";
+  for (const task_time& each : all.slowest) {
+    text += (&each == all.slowest.data() ? "\n  slowest: task " : ", task ") + std::to_string(each.index);
+    if (!each.inputs.empty()) text += " (" + each.inputs + ")";
+    text += " in " + detail::format_span(each.took);
+  }
+  return text;
+}
+
+PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const map_summary& all) { return out << to_string(all); }
+
+}  // namespace parmap::inline PARMAP_ABI
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/shared_memory.inl.hpp
 // The bodies of shared_memory.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -14794,89 +16072,86 @@ PARMAP_INLINE void shared_memory::refused() const {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/tick_clock.inl.hpp
-// The bodies of tick_clock.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::uint64_t steady_ns() noexcept {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
-
-#if defined(__x86_64__)
-PARMAP_INLINE double ticks_per_us() noexcept {
-  static const double rate = [] {
-    const std::uint64_t from_ns = steady_ns();
-    const ticks from = now_ticks();
-    std::uint64_t to_ns = from_ns;
-    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
-    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
-    return measured > 1 ? measured : 1;
-  }();
-  return rate;
-}
-#else
-PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
 #endif
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/summary_line.hpp
-// The line that sums up a map: "200 tasks in 2.0 s: 197 ok, 3 failed".
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// "35 µs", "2.0 s", "3 min 20 s", "2 h 05 min": two or three digits.
-[[nodiscard]] std::string format_span(std::chrono::nanoseconds time);
-
-// `stopped` tasks have not begun or not ended, and are not among `failed`. A time of zero is not known.
-[[nodiscard]] std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
-                                         std::uint64_t failed, std::uint64_t stopped);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/summary.inl.hpp
-// The bodies of summary.hpp.
-
-namespace parmap::inline PARMAP_ABI {
-
-PARMAP_INLINE std::string to_string(const map_summary& all) {
-  const std::uint64_t stopped = all.count(failure_kind::stopped);
-  std::string text = detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped) +
-                     detail::format_causes(all.causes);
-  if (all.busy)
-    text += "\n  workers busy " + std::to_string(static_cast<int>(std::lround(*all.busy * 100))) + " % of the time";
-  for (const task_time& each : all.slowest) {
-    text += (&each == all.slowest.data() ? "\n  slowest: task " : ", task ") + std::to_string(each.index);
-    if (!each.inputs.empty()) text += " (" + each.inputs + ")";
-    text += " in " + detail::format_span(each.took);
-  }
-  return text;
-}
-
-PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const map_summary& all) { return out << to_string(all); }
-
-}  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/detail/results/results.inl.hpp
 // The bodies of results.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE void results_base::throw_map_failed() const { throw map_failed(failures_, size_); }
+PARMAP_INLINE map_notes::~map_notes() = default;
+PARMAP_INLINE results_base::~results_base() = default;
+
+PARMAP_INLINE std::vector<std::pair<std::uint64_t, std::uint64_t>> results_base::here() const {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+  if (whole()) failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+  else add_intervals_of_part(all);
+  return all;
+}
+
+PARMAP_INLINE map_notes& results_base::notes() {
+  if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
+  return *notes_;
+}
+
+PARMAP_INLINE void results_base::note_stored(stored_tasks those) { notes().stored = std::move(those); }
+PARMAP_INLINE void results_base::note_measured(task_measures measured) { notes().measured = std::move(measured); }
+PARMAP_INLINE void results_base::note_times(map_times times) { notes().times = std::move(times); }
+PARMAP_INLINE void results_base::note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
+
+PARMAP_INLINE std::optional<map_times> results_base::take_times() noexcept {
+  return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
+}
+
+PARMAP_INLINE void results_base::note_absent(failure_list failures) {
+  std::optional<failure_list>& absent = notes().absent;
+  absent.emplace(std::move(failures_));
+  failures_ = std::move(failures);
+}
+
+PARMAP_INLINE void results_base::note_part(std::shared_ptr<const task_part> those) {
+  map_notes& all = notes();
+  failure_runs of_map;
+  for (const auto& [why, tasks] : runs_of(failures_))
+    add_by_index(of_map, why, tasks, [&](std::uint64_t k) { return those->index(k); });
+  failure_list failures(std::move(of_map));
+  if (all.times)
+    for (task_time& each : all.times->slowest) each.index = those->index(each.index);
+  all.absent.emplace(std::move(failures_));
+  failures_ = std::move(failures);
+  size_ = those->of();
+  all.part = std::move(those);
+}
+
+PARMAP_INLINE void results_base::add_intervals_of_part(std::vector<std::pair<std::uint64_t, std::uint64_t>>& to) const {
+  failed().for_each_gap(room(), [&](std::uint64_t b, std::uint64_t e) {
+    for (std::uint64_t at = b; at < e; ++at) {
+      const std::uint64_t i = index_at(at);
+      if (!to.empty() && to.back().second == i) ++to.back().second;
+      else to.emplace_back(i, i + 1);
+    }
+  });
+}
+
+PARMAP_INLINE void results_base::throw_map_failed() const { throw map_failed(failures_, room()); }
 
 PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
   if (i >= size_)
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
+  if (place_of(i) == task_part::nowhere)
+    throw std::logic_error("parmap: task " + std::to_string(i) +
+                           " is in another part of the map: these are the results of " + to_string(part()));
   if (!failures_.contains(i)) throw_elsewhere();
   throw task_failed(why_failed(i));
 }
 
 PARMAP_INLINE void results_base::throw_elsewhere() const {
+  if (!whole())
+    throw std::logic_error(
+        "parmap: these are the results of " + to_string(part()) +
+        ", and have no value of the other tasks: read values(), outcomes() or r[i], where here() tells "
+        "which i there are");
   throw std::logic_error(
       "parmap: these values are on other ranks; gather them on all: "
       "parmap::map(parmap::mpi.with({.gather = parmap::gather::all}), f, ...), or read them on rank 0 only (or, with "
@@ -14885,10 +16160,11 @@ PARMAP_INLINE void results_base::throw_elsewhere() const {
 
 PARMAP_INLINE map_summary results_base::summary() const {
   const double ns = static_cast<double>(elapsed_) / ticks_per_us() * 1e3;
-  map_summary all{.tasks = size_,
-                  .completed = size_ - failures_.size(),
+  map_summary all{.tasks = room(),
+                  .completed = room() - failures_.size(),
                   .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
                   .causes = failures_.causes()};
+  all.elsewhere = size_ - room();
   if (notes_ != nullptr && notes_->times) add_times(all, *notes_->times);
   return all;
 }
@@ -14909,9 +16185,14 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
   else
     for (std::size_t k = 1; k <= cells; ++k) text.add_plain("value_" + std::to_string(k));
   for (const char* each : {"_kind", "_message", "_attempts"}) text.add_plain(each);
+  const task_measures* const measured =
+      notes_ != nullptr && !notes_->measured.workers.empty() ? &notes_->measured : nullptr;
+  if (measured != nullptr)
+    for (const char* each : {"_seconds", "_worker"}) text.add_plain(each);
   text.end_row();
   auto why = failures_.begin();
-  for (std::uint64_t i = 0; i < size_; ++i) {
+  for (std::uint64_t at = 0; at < room(); ++at) {
+    const std::uint64_t i = index_at(at);
     if (inputs != nullptr) inputs->add_inputs(text, i);
     else text.add(i);
     if (why != failures_.end() && why->index == i) {
@@ -14921,8 +16202,12 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
       text.add_quoted(it.message);
       text.add(it.attempts);
     } else {
-      if (cells > 0) add(text, self, i);
+      if (cells > 0) add(text, self, at);
       for (const char* each : {"ok", "", ""}) text.add_plain(each);
+    }
+    if (measured != nullptr) {
+      if (std::isnan(measured->seconds[at])) text.add_plain(""), text.add_plain("");
+      else text.add(measured->seconds[at]), text.add(measured->workers[at]);
     }
     text.end_row();
     if (text.text().size() >= enough) write();
@@ -14931,6 +16216,7 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/child_process.hpp
 // child_process: a child process; fork, watch, stop, kill, reap.
@@ -15130,21 +16416,6 @@ PARMAP_INLINE void write_inputs_by_child(failure_list& failures, const inputs_wr
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/valgrind.inl.hpp
-// The bodies of valgrind.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE bool under_valgrind() noexcept {
-  static const bool yes = [] {
-    const char* const preloaded = std::getenv("LD_PRELOAD");
-    return preloaded != nullptr && std::string_view(preloaded).find("/vgpreload_") != std::string_view::npos;
-  }();
-  return yes;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/system/language_runtime.hpp
 // language_runtime: the hooks of a language runtime (Python's) in a process that runs maps on worker processes.
 
@@ -15258,6 +16529,7 @@ PARMAP_INLINE void task_output::flush_all(bool own_buffers) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/exception_message.inl.hpp
 // The bodies of exception_message.hpp.
@@ -15363,6 +16635,82 @@ PARMAP_INLINE void value_places::discard_all_but(failure_runs& failures, std::ui
   }
   discard_until(ended);
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/processes/attempt_log.hpp
+// attempt_log: how a worker of an observed map tells the supervisor which tasks have ended with a value, and when.
+// (Failures go by their records.) A log is a ring in shared memory, see outcome_ring.hpp; its cells hold times.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Where the logs lie: one for each worker, from a page's begin on.
+class attempt_log_layout {
+ public:
+  // A worker that has this many tasks unread waits. A power of two.
+  static constexpr std::uint64_t capacity = 1 << 12;
+
+  static std::size_t bytes(unsigned workers) noexcept { return workers * bytes_each(); }
+  // Constructs the words in zeroed memory.
+  static void prepare(std::byte* memory, unsigned workers) {
+    for (unsigned w = 0; w < workers; ++w) ::new (static_cast<void*>(memory + w * bytes_each())) ring_words;
+  }
+  [[nodiscard]] static ring_place place(std::byte* memory, unsigned w) noexcept {
+    const std::size_t begin = w * bytes_each();
+    return {memory, begin, begin + words_bytes(), capacity, 0, 0, {.untold = capacity / 4}};
+  }
+
+ private:
+  static std::size_t words_bytes() noexcept { return round_up_to_page(sizeof(ring_words)); }
+  static std::size_t bytes_each() noexcept { return words_bytes() + capacity * sizeof(ring_cell); }
+};
+
+// The worker's end.
+class attempt_log {
+ public:
+  // `news`: the descriptor that wakes the supervisor; none if it looks from time to time.
+  attempt_log(const ring_place& at, worker_words& mine, const worker_bell& bell, const shared_word<"halt">& halt,
+              int news)
+      : ring_(at),
+        mine_(mine),
+        bell_(bell),
+        halt_(halt),
+        news_(news) {}
+
+  // Call before a task begins. So there is room when it ends.
+  void wait_for_room() noexcept {
+    if (!ring_.has_room()) sleep_until_read();
+  }
+  // The attempt that runs has ended, and the task has its value. Call before anybody else hears of that.
+  void tell(std::uint64_t task, unsigned attempt) noexcept {
+    const std::uint64_t began = mine_.started.get();
+    static_cast<void>(ring_.send_short(task, ring_cell::describe(ring_cell::value, attempt), monotonic_ns() - began,
+                                       {began, 0}, sizeof began));  // there is room
+    if (++told_ % (attempt_log_layout::capacity / 2) == 0) wake_supervisor();
+  }
+
+ private:
+  // If it cannot be woken, it looks soon: see attempt_watch::glance.
+  void wake_supervisor() const noexcept { static_cast<void>(news_.wake()); }
+  void sleep_until_read() noexcept {
+    while (!ring_.has_room() && halt_.get() == 0) {
+      const std::uint32_t seen = bell_.get();
+      mine_.waiting.set(1);
+      std::atomic_thread_fence(std::memory_order_seq_cst);  // one of the two sees the other's store
+      wake_supervisor();
+      if (!ring_.has_room() && halt_.get() == 0) bell_.wait(seen);
+      mine_.waiting.set(0);
+    }
+  }
+
+  ring_writer ring_;
+  worker_words& mine_;
+  const worker_bell& bell_;
+  const shared_word<"halt">& halt_;
+  event_sender news_;
+  std::uint64_t told_{};
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -15585,6 +16933,26 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void leave_halted_map() { leave_process(farewell::done, EXIT_SUCCESS); }
 
+[[gnu::noinline]] PARMAP_INLINE void worker_chunk::prepare() noexcept {
+  // Both wait until a halt at most.
+  if (place_.outlet != nullptr) place_.outlet->wait_for_room();
+  if (place_.log != nullptr) place_.log->wait_for_room();
+  // Clears the note of a refused allocation that an earlier attempt survived.
+  if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
+}
+
+[[gnu::noinline]] PARMAP_INLINE void worker_chunk::note_value() noexcept {
+  if (place_.log != nullptr) place_.log->tell(next(), attempt_);
+  attempt_ = 1;
+}
+
+PARMAP_INLINE void worker_chunk::allow(std::uint64_t ns) noexcept {
+  place_.words.allowed.set(ns);
+  place_.timed = ns != 0;
+  if (place_.timed) place_.outlet->tell_of_limit();
+  else if (place_.words.started.get() != 0) place_.words.started.set(0);  // it is not that of what runs now
+}
+
 PARMAP_INLINE void throw_not_encoded() {
   thrown what = describe_current_exception();
   if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
@@ -15685,6 +17053,7 @@ class robust_mutex {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/schedule/chunk_pacer.hpp
 // How many tasks a worker claims at once: by the clock, so that nobody has to say.
@@ -15775,6 +17144,7 @@ class chunk_pacer {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/claim_ledger.hpp
 // claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
@@ -16620,7 +17990,7 @@ class attempt_watch {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/cpu_mask.hpp
+// ==== parmap/detail/system/linux/cpu_mask.hpp
 // cpu_mask: the set of cores on which a thread may run.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -16944,6 +18314,7 @@ inline signal_advice advice_on_signal(int number) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/system/number_text.hpp
 // Formats times and sizes for messages.
@@ -16956,6 +18327,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[nodiscard]] std::string bytes_to_text(std::uint64_t bytes);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/death_message.hpp
 // Describes the death of a worker process to the user: kind, cause, likely reasons, remedies.
@@ -17061,6 +18433,7 @@ inline std::string describe(const death_cause& cause) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/schedule/due_queue.hpp
 // due_queue: tasks that wait until they are due.
@@ -17112,6 +18485,7 @@ namespace parmap::inline PARMAP_ABI::detail {
                                                              std::uint64_t task, unsigned attempt) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/task_retries.hpp
 // task_retries: which failed tasks of a round are tried again, and when; for maps that do not do so at once.
@@ -17819,6 +19193,7 @@ class worker_crew {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/progress/stop_now.hpp
 // stop_now: the exception by which a callable reporter ends a map at once.
@@ -17830,6 +19205,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 struct stop_now {};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/supervisor.hpp
 // supervisor: watches the workers of a map (worker_crew), kills late tasks, and decides what the death of a worker
@@ -18179,6 +19555,7 @@ class supervisor {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/schedule/task_scope.hpp
 // task_scope: whether the calling thread is inside a task.
@@ -18214,6 +19591,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 void enter_worker() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/memory_limit.hpp
 // A limit on the private memory that this process adds, and a callback for refused allocations.
@@ -18697,9 +20075,81 @@ PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_r
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
-// ==== parmap/detail/system/fork_generation.inl.hpp
-// The bodies of fork_generation.hpp.
+// ==== parmap/detail/system/valgrind.inl.hpp
+// The bodies of valgrind.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool under_valgrind() noexcept {
+  static const bool yes = [] {
+    const char* const preloaded = std::getenv("LD_PRELOAD");
+    return preloaded != nullptr && std::string_view(preloaded).find("/vgpreload_") != std::string_view::npos;
+  }();
+  return yes;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/parking_lot.inl.hpp
+// The bodies of parking_lot.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE parking_lot& parking_lot::of_this_process() {
+  static std::atomic<parking_lot*> current{nullptr};
+  parking_lot* found = current.load(std::memory_order_acquire);
+  while (found == nullptr || found->generation_ != fork_generation()) {
+    // Never destroyed: threads sleep in it until the process ends.
+    auto fresh = std::make_unique<parking_lot>(fork_generation());
+    if (current.compare_exchange_strong(found, fresh.get(), std::memory_order_acq_rel)) found = fresh.release();
+  }
+  return *found;
+}
+
+PARMAP_INLINE parking_lot::group& parking_lot::group_of(const word& at) noexcept {
+  constexpr std::uint64_t golden_ratio = 0x9e37'79b9'7f4a'7c15;
+  constexpr int bits = 6;
+  static_assert(std::size_t{1} << bits == std::tuple_size_v<decltype(groups_)>);
+  return groups_[reinterpret_cast<std::uintptr_t>(&at) * golden_ratio >> (64 - bits)];
+}
+
+PARMAP_INLINE void parking_lot::park(const word& at, std::uint32_t seen, std::chrono::nanoseconds limit) noexcept {
+  group& here = group_of(at);
+  std::unique_lock lock(here.mutex);
+  if (at.load() != seen) return;
+  if (limit == std::chrono::nanoseconds::max()) here.changed.wait(lock);
+  else here.changed.wait_for(lock, limit);
+}
+
+PARMAP_INLINE void parking_lot::unpark(const word& at) noexcept {
+  group& here = group_of(at);
+  // No thread is between its look at the word and its sleep.
+  {
+    const std::scoped_lock lock(here.mutex);
+  }
+  here.changed.notify_all();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_WINDOWS
+
+// ==== parmap/detail/system/windows/fork_generation.inl.hpp
+// The bodies of fork_generation.hpp on Windows, where no process is forked.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::uint64_t fork_generation() noexcept { return 0; }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/fork_generation.inl.hpp
+// The bodies of fork_generation.hpp on Linux and macOS.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -18716,6 +20166,11 @@ PARMAP_INLINE std::uint64_t fork_generation() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/fork_generation.inl.hpp
+// The bodies of fork_generation.hpp on this system.
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/stream_supervision.hpp
 // stream_supervision: the supervisor of a stream, in a process of its own, which the caller forks while it is quiet. It
@@ -18974,8 +20429,41 @@ class stream_supervision final : public supervisor_client {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_WINDOWS
 
-// ==== parmap/detail/system/signal_mask.hpp
+// ==== parmap/detail/system/windows/signal_mask.hpp
+// signals_blocked and outer_mask_scope on Windows, where a signal has a thread of its own.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct no_signals {};
+
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {}  // NOLINT(modernize-use-equals-default): no warning about an unused object
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+  [[nodiscard]] static no_signals before() noexcept { return {}; }
+};
+
+inline std::optional<no_signals>& outer_signal_mask() noexcept {
+  static std::optional<no_signals> none;
+  return none;
+}
+
+class outer_mask_scope {
+ public:
+  outer_mask_scope() noexcept {}  // NOLINT(modernize-use-equals-default)
+  outer_mask_scope(const outer_mask_scope&) = delete;
+  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/signal_mask.hpp
 // The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -18986,8 +20474,9 @@ class signals_blocked {
  public:
   signals_blocked() noexcept {
     sigset_t all{};
-    ::sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    static_cast<void>(sigfillset(&all));  // a macro on macOS, as those below
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT})
+      static_cast<void>(sigdelset(&all, fault));
     blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
   }
   signals_blocked(const signals_blocked&) = delete;
@@ -19028,6 +20517,14 @@ class outer_mask_scope {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/signal_mask.hpp
+// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
+
+// signals_blocked blocks all signals in the calling thread for the lifetime of the object, so that threads made
+// meanwhile inherit this mask; outer_mask_scope gives the thread the mask that it would have without it.
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/multi_stream.inl.hpp
 // The bodies of multi_stream.hpp and stream_outlet.hpp.
@@ -19366,6 +20863,7 @@ PARMAP_INLINE void stream_processes::wake_supervisor() noexcept { run_->wake_sup
 PARMAP_INLINE std::optional<std::uint64_t> stream_processes::runs(unsigned w) const noexcept { return run_->runs(w); }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/failure_runs.inl.hpp
 // The bodies of failure_runs.hpp.
@@ -19924,8 +21422,23 @@ class postponed_retries {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_WINDOWS
 
-// ==== parmap/detail/system/detached_thread.hpp
+// ==== parmap/detail/system/windows/detached_thread.hpp
+// start_detached_thread on Windows.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Each stack has the usual size: only Python asks for another one, on Linux. Throws std::system_error, std::bad_alloc.
+inline void start_detached_thread(std::size_t /*stack*/, std::function<void()> body) {
+  std::thread(std::move(body)).detach();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/detached_thread.hpp
 // start_detached_thread: as std::thread and detach, with a stack of a given size.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -19953,6 +21466,37 @@ inline void start_detached_thread(std::size_t stack, std::function<void()> body)
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/detached_thread.hpp
+// start_detached_thread(stack, body): as std::thread and detach, with a stack of a given size.
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/precise_sleep.hpp
+// sleep_precisely on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline void sleep_precisely() noexcept {
+  static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/precise_sleep.hpp
+// sleep_precisely where a thread cannot ask for it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline void sleep_precisely() noexcept {}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/precise_sleep.hpp
+// sleep_precisely: from now on the calling thread wakes at the time that it asks for, if the system can do it.
 
 // ==== parmap/detail/system/stay_loaded.hpp
 // stay_loaded: keeps the code of this library in memory while its own threads run it.
@@ -20080,12 +21624,31 @@ class joined_at_exit {
   joined_at_exit(const joined_at_exit&) = delete;
   joined_at_exit& operator=(const joined_at_exit&) = delete;
 
-  void take(std::thread thread) {
-    const std::lock_guard lock(mutex_);
-    threads_.push_back(std::move(thread));
+  // Throws std::system_error, std::bad_alloc.
+  void start(std::function<void()> body) {
+    const std::scoped_lock lock(mutex_);
+    started& mine = threads_.emplace_back();
+    try {
+      mine.thread = std::thread([this, &mine, body = std::move(body)] {
+        body();
+        {
+          const std::scoped_lock at_end(mutex_);
+          mine.has_ended = true;
+        }
+        one_has_ended_.notify_all();
+      });
+    } catch (...) {
+      threads_.pop_back();
+      throw;
+    }
   }
 
  private:
+  struct started {
+    std::thread thread{};
+    bool has_ended{};
+  };
+
   static std::atomic<joined_at_exit*>& at_exit() noexcept {
     static std::atomic<joined_at_exit*> newest{nullptr};
     return newest;
@@ -20095,19 +21658,21 @@ class joined_at_exit {
   void end() noexcept {
     if (generation_ != fork_generation()) return;
     ask_to_end_();
-    timespec until{};
-    static_cast<void>(::clock_gettime(CLOCK_REALTIME, &until));
-    ++until.tv_sec;
-    const std::lock_guard lock(mutex_);
-    for (std::thread& each : threads_)
-      if (each.get_id() != std::this_thread::get_id())
-        static_cast<void>(::pthread_timedjoin_np(each.native_handle(), nullptr, &until));
+    std::unique_lock lock(mutex_);
+    one_has_ended_.wait_for(lock, std::chrono::seconds(1), [this] {
+      return std::ranges::all_of(threads_, [](const started& each) {
+        return each.has_ended || each.thread.get_id() == std::this_thread::get_id();
+      });
+    });
+    for (started& each : threads_)
+      if (each.has_ended && each.thread.joinable()) each.thread.join();
   }
 
   std::uint64_t generation_{fork_generation()};
   std::function<void()> ask_to_end_;
-  std::mutex mutex_;
-  std::vector<std::thread> threads_;  // never destroyed, as those that are joined here cannot be
+  std::mutex mutex_;  // of the others
+  std::condition_variable one_has_ended_;
+  std::list<started> threads_;  // never destroyed, as those that run still cannot be
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -20232,7 +21797,7 @@ class thread_pool {
         outer_signal_mask() = outer;
         serve(stack);
       };
-      if (under_valgrind()) keep_until_exit(std::thread(life));
+      if (under_valgrind()) start_until_exit(life);
       else start_detached_thread(stack, life);
       return true;
     } catch (const std::exception&) {
@@ -20240,17 +21805,17 @@ class thread_pool {
     }
   }
 
-  void keep_until_exit(std::thread thread) {
+  void start_until_exit(std::function<void()> life) {
     static joined_at_exit& all = *new joined_at_exit([this] {
       ending_.store(true);
       calls_.fetch_add(1);
       futex_wake(calls_, std::numeric_limits<int>::max());
     });
-    all.take(std::move(thread));
+    all.start(std::move(life));
   }
 
   void serve(std::size_t stack) noexcept {
-    static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
+    sleep_precisely();
     ticks idle_since = now_ticks();
     for (;;) {
       const std::uint32_t seen = calls_.load();
@@ -21129,6 +22694,2067 @@ PARMAP_INLINE unsigned stream_threads::workers_for(const placed_tasks& tasks, co
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/summary_times.inl.hpp
+// The bodies of summary_times.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE failure_list as_failures(const map_times& times) {
+  failure_runs runs;
+  for (const task_time& each : times.slowest) runs.emplace_back(failure{each.index}, 1);
+  return failure_list(std::move(runs));
+}
+
+PARMAP_INLINE void take_inputs(map_times& times, const failure_list& written) {
+  for (const failure& each : written)
+    if (const auto found = std::ranges::find(times.slowest, each.index, &task_time::index);
+        found != times.slowest.end())
+      found->inputs = each.inputs;
+}
+
+PARMAP_INLINE void add_times(map_summary& all, const map_times& times) {
+  if (all.elapsed == all.elapsed.zero()) all.elapsed = times.elapsed;
+  const double available = static_cast<double>(times.elapsed.count()) * times.workers;
+  if (available > 0 && !times.slowest.empty())
+    all.busy = std::min(1.0, static_cast<double>(times.busy.count()) / available);
+  all.slowest = times.slowest;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/interrupt_watch.hpp
+// interrupt_watch: hears of SIGINT and SIGTERM in place of the program's end, where the program does not handle them
+// itself.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Several may exist at once, also in several threads. The first one sets the handlers, and starts a thread that waits
+// for them; the last one restores both. A signal with a handler of the program, or that it ignores, stays as it is. The
+// first signal is for all of them; a second one ends the program, as usual. In a worker of a map it hears of nothing:
+// the caller does, and ends the worker.
+class interrupt_watch {
+ public:
+  // `then` is called once, in a thread of its own; it must not throw. Throws std::system_error if there is no
+  // descriptor or thread left.
+  explicit interrupt_watch(std::function<void()> then);
+  interrupt_watch(const interrupt_watch&) = delete;
+  interrupt_watch& operator=(const interrupt_watch&) = delete;
+  // Returns when `then` has returned, or will not be called.
+  ~interrupt_watch();
+
+  // Whether a signal has come since the first of those that exist: `then` may not have been called yet.
+  [[nodiscard]] static bool has_heard() noexcept;
+
+ private:
+  friend class interrupt_handlers;
+  std::function<void()> then_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/interrupt_scope.inl.hpp
+// The bodies of interrupt_scope.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct interrupt_scope::state {
+  explicit state(const options& of_map)
+      : is_silent(of_map.reporter.is_silent()),
+        by_caller(of_map.stop, [this] { stop.request_stop(); }) {}
+
+  void interrupt() noexcept {
+    if (!is_silent)
+      static_cast<void>(std::fputs(
+          "parmap: interrupted: the map ends, and returns what is done; once more ends the program\n", stderr));
+    requested.store(true, std::memory_order_release);
+    stop.request_stop();
+  }
+
+  bool is_silent;
+  std::atomic<bool> requested{false};
+  std::stop_source stop;
+  std::stop_callback<std::function<void()>> by_caller;
+  interrupt_watch watch{[this] { interrupt(); }};  // the last one, as its thread uses the others
+};
+
+PARMAP_INLINE void interrupt_scope::begin(options& of_map) {
+  state_ = new state(of_map);
+  of_map.stop = state_->stop.get_token();
+  of_map.on_interrupt.watch(state_->requested);
+}
+PARMAP_INLINE void interrupt_scope::end() noexcept { delete state_; }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/part_options.inl.hpp
+// The bodies of part_options.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE options options_of_part(const options& chosen, const task_part& those) {
+  options of_part = chosen;
+  of_part.part = {};
+  if (chosen.retry_if)
+    of_part.retry_if = [asked = chosen.retry_if, &those](const failure& why) {
+      failure of_map = why;
+      of_map.index = those.index(why.index);
+      return asked(of_map);
+    };
+  return of_part;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/utf8.hpp
+// utf8: whether bytes are UTF-8, and its characters.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The number of bytes of the character that begins at text[at]; 0 if there is none: no overlong form, no half of a
+// surrogate, nothing above U+10FFFF.
+[[nodiscard]] std::size_t length_of_character(std::string_view text, std::size_t at) noexcept;
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+// The first character of a text that is UTF-8 and not empty, which then begins behind it.
+[[nodiscard]] std::uint32_t take_character(std::string_view& text) noexcept;
+// `character`: at most U+10FFFF, and no surrogate.
+void append_character(std::string& to, std::uint32_t character);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/plain_json.inl.hpp
+// The bodies of plain_json.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class json_parser {
+ public:
+  explicit json_parser(std::string_view text) noexcept : text_(text) {}
+
+  [[nodiscard]] json_value whole() {
+    json_value made = next(0);
+    skip_space();
+    if (at_ != text_.size()) fail();
+    return made;
+  }
+
+ private:
+  static constexpr unsigned deepest = 500;
+
+  [[noreturn]] static void fail() { throw other_format("damaged JSON"); }
+  void skip_space() noexcept {
+    while (at_ < text_.size() && std::string_view(" \n\r\t").find(text_[at_]) != std::string_view::npos) ++at_;
+  }
+  [[nodiscard]] bool take(std::string_view word) noexcept {
+    skip_space();
+    if (!text_.substr(at_).starts_with(word)) return false;
+    at_ += word.size();
+    return true;
+  }
+  void expect(std::string_view word) {
+    if (!take(word)) fail();
+  }
+
+  [[nodiscard]] json_value next(unsigned depth) {
+    using kind = json_value::kind;
+    if (depth > deepest) fail();
+    json_value it;
+    if (take("null")) return it;
+    if (take("true")) return it.is = kind::boolean, it.truth = true, it;
+    if (take("false")) return it.is = kind::boolean, it;
+    if (take("\"")) return it.is = kind::text, it.text = rest_of_text(), it;
+    if (take("[")) {
+      it.is = kind::list;
+      if (take("]")) return it;
+      do it.items.push_back(next(depth + 1));
+      while (take(","));
+      expect("]");
+      return it;
+    }
+    if (take("{")) {
+      it.is = kind::object;
+      if (take("}")) return it;
+      do {
+        expect("\"");
+        it.keys.push_back(rest_of_text());
+        expect(":");
+        it.items.push_back(next(depth + 1));
+      } while (take(","));
+      expect("}");
+      return it;
+    }
+    return number();
+  }
+
+  [[nodiscard]] json_value number() {
+    using kind = json_value::kind;
+    const std::size_t end = text_.find_first_not_of("+-.0123456789eE", at_);
+    const std::string_view word = text_.substr(at_, (end == std::string_view::npos ? text_.size() : end) - at_);
+    at_ += word.size();
+    json_value it;
+    const auto read = [&](auto& x) {
+      const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), x);
+      return error == std::errc() && stop == word.data() + word.size();
+    };
+    if (word.find_first_of(".eE") != std::string_view::npos) {
+      if (!read(it.real)) fail();
+      it.is = kind::real;
+    } else if (read(it.integer)) {
+      it.is = kind::integer;
+    } else if (read(it.natural)) {
+      it.is = kind::natural;
+    } else {
+      throw other_format("an integer beyond 64 bits");
+    }
+    return it;
+  }
+
+  // Behind the first quotes.
+  [[nodiscard]] std::string rest_of_text() {
+    std::string made;
+    for (;;) {
+      if (at_ == text_.size()) fail();
+      const char c = text_[at_++];
+      if (c == '"') return made;
+      if (c != '\\') {
+        made += c;
+        continue;
+      }
+      if (at_ == text_.size()) fail();
+      constexpr std::string_view from = "\"\\/bfnrt";
+      constexpr std::string_view to = "\"\\/\b\f\n\r\t";
+      const char escaped = text_[at_++];
+      if (escaped == 'u') append_character(made, escaped_character());
+      else if (const std::size_t which = from.find(escaped); which != std::string_view::npos) made += to[which];
+      else fail();
+    }
+  }
+  [[nodiscard]] std::uint32_t escaped_character() {
+    const std::uint32_t first = four_digits();
+    if (first < 0xd800 || first > 0xdfff) return first;
+    // The first half of a character; a half alone is no text.
+    if (first > 0xdbff || !text_.substr(at_).starts_with("\\u")) throw other_format("text that is not Unicode");
+    at_ += 2;
+    const std::uint32_t second = four_digits();
+    if (second < 0xdc00 || second > 0xdfff) throw other_format("text that is not Unicode");
+    return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+  }
+  [[nodiscard]] std::uint32_t four_digits() {
+    std::uint32_t x = 0;
+    const std::string_view digits = text_.substr(at_, 4);
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), x, 16);
+    if (digits.size() != 4 || error != std::errc() || stop != digits.data() + 4) fail();
+    at_ += 4;
+    return x;
+  }
+
+  std::string_view text_;
+  std::size_t at_{};
+};
+
+PARMAP_INLINE json_value parse_json(std::string_view text) { return json_parser(text).whole(); }
+
+PARMAP_INLINE const json_value* json_behind(const json_value& it, std::string_view key) {
+  return it.is == json_value::kind::object && it.keys.size() == 1 && it.keys[0] == key ? &it.items[0] : nullptr;
+}
+
+// A scalar of NumPy within a list or dict is the number that it holds.
+PARMAP_INLINE const json_value& without_numpy(const json_value& it) {
+  const json_value* const scalar = json_behind(it, "__numpy__");
+  return scalar != nullptr && scalar->items.size() == 2 ? scalar->items[1] : it;
+}
+
+PARMAP_INLINE bool boolean_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is != json_value::kind::boolean) throw other_format("no boolean");
+  return it.truth;
+}
+PARMAP_INLINE double real_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is == json_value::kind::real) return it.real;
+  constexpr std::int64_t most = std::int64_t{1} << 53;  // beyond it not every integer is a double
+  if (it.is == json_value::kind::integer && it.integer >= -most && it.integer <= most)
+    return static_cast<double>(it.integer);
+  const json_value* const bits = json_behind(it, "__float__");
+  if (bits == nullptr || bits->is != json_value::kind::text || bits->text.size() != 16)
+    throw other_format("no real number");
+  std::uint64_t x = 0;
+  const char* const end = bits->text.data() + bits->text.size();
+  if (const auto [stop, error] = std::from_chars(bits->text.data(), end, x, 16); error != std::errc() || stop != end)
+    throw other_format("no real number");
+  return std::bit_cast<double>(x);
+}
+PARMAP_INLINE std::int64_t integer_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is != json_value::kind::integer) throw other_format("no integer that fits");
+  return it.integer;
+}
+PARMAP_INLINE std::uint64_t natural_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is == json_value::kind::natural) return it.natural;
+  if (it.is != json_value::kind::integer || it.integer < 0) throw other_format("no integer that fits");
+  return static_cast<std::uint64_t>(it.integer);
+}
+PARMAP_INLINE const std::string& text_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is != json_value::kind::text) throw other_format("no text");
+  return it.text;
+}
+PARMAP_INLINE const std::vector<json_value>& items_of(const json_value& of) {
+  const json_value* const tuple = json_behind(of, "__tuple__");
+  const json_value& it = tuple != nullptr ? *tuple : of;
+  if (it.is != json_value::kind::list) throw other_format("no list");
+  return it.items;
+}
+PARMAP_INLINE std::vector<std::pair<json_value, json_value>> entries_of(const json_value& it) {
+  std::vector<std::pair<json_value, json_value>> all;
+  if (const json_value* const entries = json_behind(it, "__dict__"); entries != nullptr) {
+    for (const json_value& each : entries->items) {
+      if (each.items.size() != 2) throw other_format("no dict");
+      all.emplace_back(each.items[0], each.items[1]);
+    }
+    return all;
+  }
+  if (it.is != json_value::kind::object) throw other_format("no dict");
+  for (std::size_t k = 0; k < it.keys.size(); ++k) {
+    if (it.keys[k].starts_with("__")) throw other_format("no dict");  // a dataclass, or what JSON has not
+    json_value& key = all.emplace_back().first;
+    key.is = json_value::kind::text;
+    key.text = it.keys[k];
+    all.back().second = it.items[k];
+  }
+  return all;
+}
+
+// ---- Writing
+
+PARMAP_INLINE void json_writer::add(bool x) { text_ += x ? "true" : "false"; }
+
+template <class Number>
+std::string digits_of(Number x) {
+  std::array<char, 64> digits{};
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr};
+}
+PARMAP_INLINE void json_writer::add(std::int64_t x) { text_ += digits_of(x); }
+PARMAP_INLINE void json_writer::add(std::uint64_t x) { text_ += digits_of(x); }
+
+PARMAP_INLINE void json_writer::add(double x) {
+  if (!std::isfinite(x)) {
+    std::string bits(16, '0');
+    std::array<char, 16> digits{};
+    const char* const end = std::to_chars(digits.data(), digits.data() + 16, std::bit_cast<std::uint64_t>(x), 16).ptr;
+    const auto size = static_cast<std::size_t>(end - digits.data());
+    bits.replace(16 - size, size, digits.data(), size);
+    text_ += R"({"__float__":")" + bits + "\"}";
+    return;
+  }
+  // The fewest digits that give x again; an exponent from 1e16 on and below 1e-4.
+  std::array<char, 64> digits{};
+  const auto written = [&](std::chars_format how) {
+    return std::string_view(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x, how).ptr);
+  };
+  const std::string_view scientific = written(std::chars_format::scientific);
+  const std::string_view exponent = scientific.substr(scientific.find('e') + 1);
+  int place = 0;
+  std::from_chars(exponent.data() + 1, exponent.data() + exponent.size(), place);
+  if (exponent[0] == '-' ? place > 4 : place >= 16) {
+    text_ += scientific;
+    return;
+  }
+  const std::string_view fixed = written(std::chars_format::fixed);
+  text_ += fixed;
+  if (fixed.find('.') == std::string_view::npos) text_ += ".0";  // else it would be an integer
+}
+
+PARMAP_INLINE void json_writer::add(std::string_view x) {
+  if (!is_utf8(x)) {
+    whole_ = false;
+    return;
+  }
+  const auto escape = [this](std::uint32_t unit) {
+    constexpr std::string_view hex = "0123456789abcdef";
+    text_ += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) text_ += hex[unit >> shift & 0xf];
+  };
+  text_ += '"';
+  while (!x.empty()) {
+    constexpr std::string_view special = "\"\\\b\f\n\r\t";
+    constexpr std::string_view letters = "\"\\bfnrt";
+    const std::uint32_t character = take_character(x);
+    const char c = character < 0x80 ? static_cast<char>(character) : '\0';
+    if (const std::size_t which = special.find(c); c != '\0' && which != std::string_view::npos)
+      (text_ += '\\') += letters[which];
+    else if (character >= 0x20 && character < 0x7f) text_ += c;
+    else if (character < 0x10000) escape(character);
+    else escape(0xd800 + ((character - 0x10000) >> 10)), escape(0xdc00 + ((character - 0x10000) & 0x3ff));
+  }
+  text_ += '"';
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_value.inl.hpp
+// The bodies of stored_value.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stored_value stored_integer_of(std::int64_t x, value_format format) {
+  return {.format = format, .integer = x};
+}
+PARMAP_INLINE stored_value stored_real_of(double x) { return {.format = value_format::real, .real = x}; }
+PARMAP_INLINE stored_value stored_bytes_of(std::string&& bytes, value_format format) {
+  return {.format = format, .bytes = std::move(bytes)};
+}
+PARMAP_INLINE stored_value stored_text_of(std::string_view text) {
+  return {.format =
+              is_utf8(text) && text.find('\0') == std::string_view::npos ? value_format::text : value_format::bytes,
+          .bytes = std::string(text)};
+}
+
+PARMAP_INLINE stored_value stored_natural_of(std::uint64_t x) {
+  std::string bytes(sizeof x, '\0');
+  for (std::size_t i = 0; i < sizeof x; ++i) bytes[i] = static_cast<char>(x >> 8 * i & 0xff);
+  return {.format = value_format::natural, .bytes = std::move(bytes)};
+}
+
+PARMAP_INLINE std::uint64_t natural_of(const stored_value& it) {
+  if (it.bytes.size() != sizeof(std::uint64_t)) throw other_format("a number of another size");
+  std::uint64_t x = 0;
+  for (std::size_t i = 0; i < sizeof x; ++i) x |= std::uint64_t{static_cast<unsigned char>(it.bytes[i])} << 8 * i;
+  return x;
+}
+
+PARMAP_INLINE double real_of(const stored_value& it) {
+  constexpr std::int64_t most = std::int64_t{1} << 53;  // beyond it not every integer is a double
+  if (it.format == value_format::integer && it.integer >= -most && it.integer <= most)
+    return static_cast<double>(it.integer);
+  expect_format(it, value_format::real, "real");
+  return it.real;
+}
+
+PARMAP_INLINE void expect_format(const stored_value& it, value_format format, std::string_view wanted) {
+  if (it.format != format) throw_other_format(it, wanted);
+}
+
+PARMAP_INLINE void throw_other_format(const stored_value& found, std::string_view wanted) {
+  constexpr const char* names[] = {"nothing",
+                                   "an integer",
+                                   "a real number",
+                                   "a boolean",
+                                   "text",
+                                   "bytes",
+                                   "a number above 2^63",
+                                   "an array of numbers",
+                                   "a value of parmap::codec",
+                                   "a pickled value of Python",
+                                   "JSON",
+                                   "a dataclass of Python",
+                                   "None of Python",
+                                   "bytes of Python"};
+  constexpr std::size_t longest = 120;
+  const auto at = static_cast<std::size_t>(found.format);
+  std::string text = at < std::size(names) ? names[at] : "of a format that this version does not know";
+  if (found.format == value_format::integer) text += " (" + std::to_string(found.integer) + ')';
+  if (found.format == value_format::json || found.format == value_format::dataclass)
+    text += " (" + (found.bytes.size() <= longest ? found.bytes : found.bytes.substr(0, longest) + "...") + ')';
+  throw other_format(text + ", and here the type is " + std::string(wanted));
+}
+
+// The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
+PARMAP_INLINE std::string to_npy(std::string_view type, std::span<const std::byte> numbers, std::size_t count) {
+  std::string header =
+      "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': (" + std::to_string(count) + ",), }";
+  constexpr std::size_t before = 10;  // the magic, the version and the length of the header
+  header.append(64 - (before + header.size() + 1) % 64, ' ');
+  header += '\n';
+  std::string all("\x93NUMPY\x01\x00", 8);
+  all += static_cast<char>(header.size() & 0xff);
+  all += static_cast<char>(header.size() >> 8);
+  all += header;
+  all.append(reinterpret_cast<const char*>(numbers.data()), numbers.size());
+  return all;
+}
+
+PARMAP_INLINE std::span<const std::byte> from_npy(std::string_view bytes, std::string_view type) {
+  const std::string_view magic("\x93NUMPY\x01\x00", 8);
+  if (bytes.size() < 10 || !bytes.starts_with(magic)) throw other_format("an array in another form of .npy");
+  const std::size_t length = static_cast<unsigned char>(bytes[8]) | std::size_t{static_cast<unsigned char>(bytes[9])}
+                                                                        << 8;
+  if (bytes.size() - 10 < length) throw other_format("an array without its end");
+  const std::string_view header = bytes.substr(10, length);
+  const std::string_view numbers = bytes.substr(10 + length);
+  const std::size_t shape = header.find("'shape': (");
+  const std::size_t ends = header.find(')', shape);
+  // Of one axis: "(3,)".
+  const bool is_vector = shape != std::string_view::npos && ends != std::string_view::npos && header[ends - 1] == ',' &&
+                         header.find(',', shape) == ends - 1;
+  if (!is_vector || header.find("'descr': '" + std::string(type) + "'") == std::string_view::npos ||
+      header.find("'fortran_order': False") == std::string_view::npos)
+    throw other_format("an array of other numbers, " +
+                       std::string(header.substr(0, header.find_last_not_of(" \n") + 1)) +
+                       ", and here it is one axis of " + std::string(type));
+  return std::as_bytes(std::span(numbers.data(), numbers.size()));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/store_run.inl.hpp
+// The bodies of store_run.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void cell_list::add(stored_value&& it) { all_.push_back(std::move(it)); }
+
+PARMAP_INLINE sweep::sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed)
+    : result(type),
+      seed(chosen_seed) {}
+PARMAP_INLINE sweep::sweep(sweep&&) noexcept = default;
+PARMAP_INLINE sweep::~sweep() = default;
+
+PARMAP_INLINE void sweep::add_class(std::string_view name, bool holds_something) {
+  // A lambda's name counts the lambdas before it.
+  const bool is_lambda =
+      name.find("<lambda") != std::string_view::npos || name.find("(lambda at ") != std::string_view::npos;
+  if (!is_lambda) function = name;
+  if (holds_something) unknown.emplace_back("the members or captures of f");
+}
+PARMAP_INLINE void sweep::add_fixed(stored_value&& it) {
+  ++fixed_;
+  fixed.push_back(std::move(it));
+}
+PARMAP_INLINE void sweep::add_unknown_fixed() { unknown.push_back("fixed argument " + std::to_string(++fixed_)); }
+PARMAP_INLINE void sweep::add_axis(std::uint64_t size, const void* space,
+                                   void (*add_cells)(const void* space, std::uint64_t i, cell_list& to)) {
+  axes.push_back({.size = size, .space = space, .add_cells = add_cells});
+}
+PARMAP_INLINE void sweep::add_name(std::string_view name) {
+  ++names_;
+  std::string own(name);
+  if (own.empty()) (own += 'x') += std::to_string(names_);
+  axes.back().names.push_back(std::move(own));
+}
+PARMAP_INLINE void sweep::set_fold(std::uint64_t tasks_of_block, stored_value&& begins_as) {
+  block = tasks_of_block;
+  identity = std::move(begins_as);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_map.inl.hpp
+// The bodies of stored_map.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class open_store::state {
+ public:
+  state(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
+      : kind_(kind),
+        store_(of_map.store->open(of_part(what, of_map.part))),
+        part_(part_of(tasks, of_map.part, *store_)),
+        choice_(part_ == nullptr ? tasks : part_->size()),
+        block_(what.block),
+        newest_(block_ > 1 ? tasks / block_ + 1 : 0, none),
+        of_run_(of_map),
+        last_(of_map.deadline),
+        by_caller_(of_map.stop, request_stop{&stop_}) {
+    of_run_.store.reset();
+    of_run_.part = {};
+    of_run_.seed = store_->seed();
+    of_run_.stop = stop_.get_token();
+    if (of_map.retry_if)
+      of_run_.retry_if = [this, asked = of_map.retry_if](const failure& why) {
+        failure of_map_index = why;
+        of_map_index.index = index(why.index);
+        return asked(of_map_index);
+      };
+  }
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+  ~state() {
+    if (memory_ == nullptr || kind_.size == 0) return;
+    std::ranges::sort(failed_, {}, index_of);
+    auto failed = failed_.begin();
+    for (std::uint64_t i = choice_.next_left_out(0); i < choice_.of(); i = choice_.next_left_out(i + 1)) {
+      while (failed != failed_.end() && failed->first.index < i) ++failed;
+      if (failed == failed_.end() || failed->first.index != i) kind_.destroy(place(i));
+    }
+  }
+
+  void read(void* memory) {
+    memory_ = static_cast<std::byte*>(memory);
+    measured_.seconds.resize(choice_.of(), std::numeric_limits<float>::quiet_NaN());
+    measured_.workers.resize(choice_.of());
+    store_->read(true, [this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
+    have_read();
+  }
+  void find_later() {
+    of_run_.times = true;  // a stream has no observer that measures
+    store_->read(false, [this](std::uint64_t index, stored_outcome&&) {
+      if (const std::uint64_t at = place_of(index); at != task_part::nowhere) choice_.leave_out(at);
+    });
+    have_read();
+  }
+
+  void read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
+    store_->read(true, [&](std::uint64_t index, stored_outcome&& it) {
+      choice_.leave_out(index);
+      if (it.kind) return add_failure(index, std::move(it));
+      if (block_ > 1 && it.value.format != value_format::nothing) newest_[index / block_] = it.number;
+      try {
+        visit(index, it.value);
+      } catch (const std::exception& error) {
+        fail_to_read(index, error);
+      }
+    });
+    have_read();
+  }
+  [[nodiscard]] failure_runs take_failures() noexcept { return std::move(failed_); }
+
+  failure_list join(const results_base& ran, void* values) {
+    failure_runs all = std::move(failed_);
+    for (const auto& [why, tasks] : runs_of(ran.failures()))
+      add_by_index(all, why, tasks, [this](std::uint64_t k) { return choice_.task(k); });
+    failure_list failed(std::move(all));
+    if (kind_.size != 0)
+      ran.failures().for_each_gap(ran.size(), [&](std::uint64_t b, std::uint64_t e) {
+        for (std::uint64_t k = b; k < e; ++k)
+          kind_.move(place(choice_.task(k)), static_cast<std::byte*>(values) + k * kind_.size);
+      });
+    memory_ = nullptr;  // the results own the values
+    return failed;
+  }
+
+  void store(const attempt& it, seen_value value, const failure* why) noexcept {
+    note_time(choice_.task(it.task), it.took, it.worker);
+    if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
+      return;
+    try {
+      stored_outcome made{.number = store_->number(index(it.task)),
+                          .kind = std::nullopt,
+                          .attempts = it.number,
+                          .worker = it.worker,
+                          .began = it.began,
+                          .took = it.took};
+      if (why != nullptr) {
+        made.kind = why->kind;
+        made.message = why->message;
+      } else if (kind_.size != 0) {
+        made.value = kind_.make(value);
+        if (block_ > 1) erase_older(choice_.task(it.task) / block_, made);
+      }
+      store_->put(std::move(made));
+    } catch (const std::exception& error) {
+      store_->give_up(error.what());
+    } catch (...) {
+      store_->give_up("the codec of a value threw what is not a std::exception");
+    }
+  }
+
+  void f_sees_stops() noexcept { sees_stops_ = true; }
+  [[nodiscard]] task_measures take_measured() noexcept { return std::move(measured_); }
+  [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
+  [[nodiscard]] const std::shared_ptr<const task_part>& part() const noexcept { return part_; }
+  // The index in the map of the task at a place, and of the k-th task that runs.
+  [[nodiscard]] std::uint64_t index_at(std::uint64_t place) const noexcept {
+    return part_ == nullptr ? place : part_->index(place);
+  }
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept { return index_at(choice_.task(k)); }
+  [[nodiscard]] store_run& run() const noexcept { return *store_; }
+  [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
+
+ private:
+  static constexpr std::uint64_t none = std::numeric_limits<std::uint64_t>::max();
+
+  struct request_stop {
+    std::stop_source* to;
+    void operator()() const noexcept { to->request_stop(); }
+  };
+
+  void have_read() {
+    choice_.count();
+    by_store_.emplace(store_->stop(), request_stop{&stop_});
+    say_notes(*store_, of_run_);
+  }
+  static const sweep& of_part(sweep& what, const parmap::part& which) noexcept {
+    what.part = which;
+    return what;
+  }
+  static std::shared_ptr<const task_part> part_of(std::uint64_t tasks, const parmap::part& which, const store_run& by) {
+    if (which.is_whole()) return nullptr;
+    return std::make_shared<const task_part>(tasks, which, [&by](std::uint64_t i) { return by.number(i); });
+  }
+  [[nodiscard]] std::uint64_t place_of(std::uint64_t index) const noexcept {
+    return part_ == nullptr ? index : part_->place(index);
+  }
+  static std::uint64_t index_of(const failure_runs::value_type& it) noexcept { return it.first.index; }
+  [[nodiscard]] std::byte* place(std::uint64_t at) const noexcept { return memory_ + at * kind_.size; }
+
+  void note_time(std::uint64_t at, const std::optional<std::chrono::nanoseconds>& took,
+                 const std::optional<unsigned>& worker) noexcept {
+    if (!took || !worker || measured_.workers.empty()) return;
+    measured_.seconds[at] = std::chrono::duration<float>(*took).count();
+    measured_.workers[at] = *worker;
+  }
+  void keep(std::uint64_t index, stored_outcome&& it) {
+    const std::uint64_t at = place_of(index);
+    if (at == task_part::nowhere) return;
+    note_time(at, it.took, it.worker);
+    if (it.kind) {
+      add_failure(at, std::move(it));
+    } else if (kind_.size != 0) {
+      try {
+        kind_.construct(place(at), it.value);
+      } catch (const std::exception& error) {
+        fail_to_read(index, error);
+      }
+    }
+    choice_.leave_out(at);
+  }
+  void add_failure(std::uint64_t at, stored_outcome&& it) {
+    failed_.emplace_back(failure{at, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
+  }
+  // The accumulator is that of its block, in place of an earlier one.
+  void erase_older(std::uint64_t block, stored_outcome& by) noexcept {
+    if (newest_[block] != none) by.erases = newest_[block];
+    newest_[block] = by.number;
+  }
+
+  const value_kind& kind_;
+  std::byte* memory_{};  // of all places; those that are left out and have not failed have a value there
+  std::unique_ptr<store_run> store_;
+  std::shared_ptr<const task_part> part_;  // null: all tasks
+  task_choice choice_;
+  std::uint64_t block_;                // of a fold, else 0
+  std::vector<std::uint64_t> newest_;  // of each block of a fold the number of the task whose accumulator is stored
+  failure_runs failed_;                // those that were read
+  options of_run_;
+  deadline last_;
+  task_measures measured_;  // of a map
+  bool sees_stops_{};
+  std::stop_source stop_;
+  std::stop_callback<request_stop> by_caller_;
+  std::optional<std::stop_callback<request_stop>> by_store_;
+};
+
+PARMAP_INLINE void say_notes(const store_run& of, const options& of_map) {
+  if (of_map.reporter.is_silent()) return;
+  for (const std::string& each : of.notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+}
+
+PARMAP_INLINE open_store::open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
+    : state_(std::make_unique<state>(std::move(what), kind, tasks, of_map)) {}
+PARMAP_INLINE open_store::~open_store() = default;
+
+PARMAP_INLINE std::uint64_t open_store::room() const noexcept { return state_->choice().of(); }
+PARMAP_INLINE const std::shared_ptr<const task_part>& open_store::part() const noexcept { return state_->part(); }
+PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
+PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
+PARMAP_INLINE void
+open_store::read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
+  state_->read_accumulators(visit);
+}
+PARMAP_INLINE failure_runs open_store::take_failures() { return state_->take_failures(); }
+PARMAP_INLINE void open_store::f_sees_stops() noexcept { state_->f_sees_stops(); }
+PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
+PARMAP_INLINE bool open_store::has_failed() const noexcept { return state_->run().stop().stop_requested(); }
+PARMAP_INLINE bool open_store::finish() {
+  state_->run().finish();
+  return state_->choice().has_all();
+}
+PARMAP_INLINE failure_list open_store::join(const results_base& ran, void* values) { return state_->join(ran, values); }
+PARMAP_INLINE void open_store::pass_notes(results_base& ran, results_base& whole) {
+  const task_choice& choice = state_->choice();
+  whole.note_stored({choice.words(), choice.of() - choice.size()});
+  if (task_measures measured = state_->take_measured(); !measured.workers.empty())
+    whole.note_measured(std::move(measured));
+  std::optional<map_times> times = ran.take_times();
+  if (!times) return;
+  for (task_time& each : times->slowest) each.index = choice.task(each.index);
+  whole.note_times(std::move(*times));
+}
+PARMAP_INLINE const task_choice& open_store::choice() const noexcept { return state_->choice(); }
+PARMAP_INLINE std::uint64_t open_store::place(std::uint64_t k) const noexcept { return state_->choice().task(k); }
+PARMAP_INLINE stored_outcome open_store::find(std::uint64_t place) {
+  return state_->run().find(state_->index_at(place));
+}
+
+PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
+PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->index(k); }
+PARMAP_INLINE std::uint64_t open_store::stored() const noexcept { return room() - size(); }
+PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t k) const noexcept {
+  return state_->run().number(state_->index(k));
+}
+PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  state_->store(it, value, why);
+}
+
+PARMAP_INLINE void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to) {
+  keys.visit(i, [&to](const auto& key) { to.add(to_stored(key)); });
+}
+
+PARMAP_INLINE void fail_to_read(std::uint64_t task, const std::exception& why) {
+  throw store_failed("parmap: the stored value of task " + std::to_string(task) + " cannot be read: it is " +
+                     why.what());
+}
+
+PARMAP_INLINE void refuse_store_for_values() {
+  throw std::invalid_argument(
+      "parmap: options.store cannot keep values of this type: it has no codec, or its move may throw; specialise "
+      "parmap::codec for it, or return something that has one");
+}
+PARMAP_INLINE void refuse_store_for_lazy_axes() {
+  throw std::invalid_argument("parmap: options.store cannot compare the elements of an axis that is endless or can be "
+                              "read only once with those "
+                              "of a later run; bound it by std::views::take(n), or copy its elements to a std::vector");
+}
+PARMAP_INLINE void refuse_store_for_axes() {
+  throw std::invalid_argument(
+      "parmap: options.store cannot compare the elements of these axes with those of a later run, as their type has no "
+      "codec; name what identifies an element by a key: parmap::axis(\"model\", models, &model::name), or specialise "
+      "parmap::codec");
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/this_process.hpp
+// This process as others know it: its number, its program and its host.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+[[nodiscard]] int process_id() noexcept;
+// The name of the program's file, without its folder.
+[[nodiscard]] std::string program_name();
+// Empty if the system does not tell.
+[[nodiscard]] std::string host_name();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_path.inl.hpp
+// The bodies of trace_path.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE const std::string& trace_folder() {
+  static const std::string folder = [] {
+    const char* const value = std::getenv("PARMAP_TRACE");
+    return std::string(value == nullptr ? "" : value);
+  }();
+  return folder;
+}
+
+PARMAP_INLINE std::string new_trace_in(const std::string& folder) {
+  static std::atomic<std::uint64_t> count{0};
+  constexpr std::uint64_t most = 1000;
+  if (inside_worker()) return {};
+  const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
+  if (number >= most) return {};
+  return folder + '/' + program_name() + '-' + std::to_string(process_id()) + '-' + std::to_string(number) + ".json";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/file_calls.hpp
+// Writing a file, and what can be done with its path.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+enum class file_start { fresh, at_end };
+
+// fresh: makes the file, or empties it. at_end: it must exist. Other programs may read it meanwhile.
+[[nodiscard]] std::error_code write_file(const std::string& path, file_start start, std::string_view text) noexcept;
+// At once: whoever opens `to` meanwhile finds the old file or the new one.
+[[nodiscard]] std::error_code move_file(const std::string& from, const std::string& to) noexcept;
+// No effect if there is one, or if it cannot be made.
+void make_folder(const std::string& path) noexcept;
+// The path itself if the system does not tell.
+[[nodiscard]] std::string absolute_path(const std::string& path);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_account.hpp
+// map_account: how many tasks have ended and how, why they failed, and how long they took. Its size is bounded.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_account {
+ public:
+  static constexpr std::size_t most_causes = 256;
+  static constexpr std::size_t most_slowest = 20;
+  static constexpr std::size_t parts = 10;  // the bins of a factor of ten
+  static constexpr std::size_t bins = 14 * parts;
+
+  struct cause {
+    failure first;  // the first that came
+    std::uint64_t count;
+    bool differs;     // the messages differ in numbers
+    bool has_inputs;  // first.inputs has been looked for
+  };
+  struct slow_task {
+    std::uint64_t task;
+    unsigned attempt;
+    std::chrono::nanoseconds took;
+    bool failed;
+    std::string inputs;  // the caller sets them
+    bool has_inputs;
+  };
+
+  map_account();
+
+  // `why`: null if it has a value. `index`: of the task, among all.
+  void ended(const attempt& it, std::uint64_t index, const failure* why) {
+    if (why == nullptr) ++completed_;
+    else add_failure(*why, index);
+    add_time(it, index, why != nullptr);
+  }
+  // An attempt that will be repeated.
+  void retried(const attempt& it, std::uint64_t index) {
+    ++retried_;
+    add_time(it, index, true);
+  }
+
+  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
+  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+  [[nodiscard]] std::uint64_t retried() const noexcept { return retried_; }
+  [[nodiscard]] std::chrono::nanoseconds busy() const noexcept { return busy_; }
+  // Attempts by their time: bin k begins at 1 ns times 10^(k / parts).
+  [[nodiscard]] const std::array<std::uint64_t, bins>& histogram() const noexcept { return histogram_; }
+  // The slowest first; each attempt counts.
+  [[nodiscard]] const std::vector<slow_task>& slowest() const noexcept { return slowest_; }
+  [[nodiscard]] std::vector<slow_task>& slowest() noexcept { return slowest_; }
+  // Whether the attempt that was added last is one of them.
+  [[nodiscard]] bool last_is_slow() const noexcept { return last_is_slow_; }
+  // The cause of most failures first.
+  [[nodiscard]] std::vector<const cause*> causes() const;
+  // Failures of other causes than those.
+  [[nodiscard]] std::uint64_t of_other_causes() const noexcept { return of_other_causes_; }
+  // Those whose first failure has no inputs yet.
+  [[nodiscard]] bool has_without_inputs() const noexcept { return without_inputs_ > 0; }
+  [[nodiscard]] std::vector<cause*> without_inputs();
+  // Of one of them.
+  void set_inputs(cause& of, std::string&& inputs) noexcept {
+    of.first.inputs = std::move(inputs);
+    of.has_inputs = true;
+    --without_inputs_;
+  }
+
+ private:
+  void add_failure(const failure& why, std::uint64_t index);
+  void add_time(const attempt& it, std::uint64_t index, bool failed) {
+    busy_ += it.took;
+    ++histogram_[bin_of(it.took)];
+    last_is_slow_ = it.took > least_slow_;
+    if (last_is_slow_) add_slow(it, index, failed);
+  }
+  void add_slow(const attempt& it, std::uint64_t index, bool failed);
+  static std::size_t bin_of(std::chrono::nanoseconds took) noexcept;
+
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};
+  std::uint64_t retried_{};
+  std::chrono::nanoseconds busy_{};
+  std::chrono::nanoseconds least_slow_{-1};
+  bool last_is_slow_{};
+  std::array<std::uint64_t, bins> histogram_{};
+  std::vector<slow_task> slowest_;
+  std::unordered_map<std::string, cause> causes_;
+  std::size_t without_inputs_{};
+  std::uint64_t of_other_causes_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/status_text.hpp
+// status_text: the state of a running map as JSON, for those who watch it from elsewhere.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What stays the same while the map runs.
+struct map_identity {
+  std::string label{};
+  std::string engine{};
+  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
+  std::uint64_t stored{};                // that have an outcome from an earlier run
+  std::string program{};
+  std::string host{};
+  int pid{};
+  double began{};  // Unix time
+};
+
+struct running_task {
+  std::uint64_t task{};
+  unsigned attempt{};
+  unsigned worker{};
+  std::chrono::nanoseconds age{};
+  std::string inputs{};
+};
+
+// How the map ended.
+enum class map_end {
+  not_yet,
+  complete,    // each task has ended
+  incomplete,  // some were stopped
+  exception,   // an exception left the map
+};
+
+struct map_state {
+  double heartbeat{};  // Unix time
+  std::chrono::nanoseconds elapsed{};
+  double rate{};  // tasks per second, of the last half minute
+  unsigned workers{};
+  std::vector<running_task> running{};  // the oldest first
+  map_end end{map_end::not_yet};
+};
+
+inline constexpr std::size_t most_running_shown = 64;
+
+// The program's name and host, for the constructor of a recorder.
+[[nodiscard]] map_identity identity_of_process();
+
+// The tasks of an object of JSON that both files have: "label":...,"stored":...
+void add_identity(std::string& to, const map_identity& of);
+// "completed":...,"failures":[...]
+void add_account(std::string& to, const map_account& of);
+[[nodiscard]] std::string status_text(const map_identity& of, const map_account& so_far, const map_state& now);
+// What the last event of a trace says.
+[[nodiscard]] std::string end_of_trace_text(const map_identity& of, const map_account& all, const map_state& last,
+                                            std::uint64_t left_out);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_events.hpp
+// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number
+// of slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What became of an attempt.
+enum class attempt_end { value, failure, retried };
+
+// An attempt that has a slice of its own.
+struct trace_slice {
+  attempt it{};
+  std::uint64_t index{};  // of the task, among all
+  attempt_end how{attempt_end::value};
+  failure_kind kind{};
+  std::string message{};  // of a failure
+  std::string inputs{};
+};
+
+class trace_events {
+ public:
+  using clock = attempt::clock;
+
+  static constexpr std::uint64_t usual_most = 1'000'000;
+  // A shorter task shares its slice, at first.
+  static constexpr std::chrono::microseconds shortest{100};
+
+  // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
+  // `row`: the name of a worker; empty: "worker 3".
+  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most,
+               std::function<std::string(unsigned)> row = {});
+
+  // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
+  // shares one.
+  [[nodiscard]] bool has_own_slice(attempt& it, std::uint64_t index, const failure* why, bool again) {
+    seat& mine = seat_of(it.worker);
+    place(it, mine);
+    const bool fails = why != nullptr && of_failures_ < most_ / 10;
+    if ((it.took < least_ && !fails) || !stays()) {
+      share(it, index, why != nullptr && !again, mine);
+      return false;
+    }
+    if (fails) ++of_failures_;
+    end_shared(it.worker, mine);
+    return true;
+  }
+  void add(const trace_slice& it);
+  void happened_to(unsigned worker, worker_event what, clock::time_point when);
+  // An attempt begins. So the worker waits no longer.
+  void begun(const attempt& it) {
+    seat& mine = seat_of(it.worker);
+    if (mine.waits) end_wait(it.worker, mine, it.began);
+  }
+  // Writes the slices that tasks still share.
+  void end_shared();
+  // A line of metadata: its name, and `arguments`, an object of JSON.
+  void add_metadata(std::string_view name, std::string_view arguments);
+
+  // Nothing follows.
+  void end() { text_ += first_ ? "[]\n" : "\n]\n"; }
+
+  // What has been made since the last call, whole events.
+  [[nodiscard]] std::string take();
+  [[nodiscard]] std::size_t waiting_bytes() const noexcept { return text_.size(); }
+  // Events of workers for which there was no place.
+  [[nodiscard]] std::uint64_t left_out() const noexcept { return left_out_; }
+
+ private:
+  // Consecutive short tasks of a worker.
+  struct shared_slice {
+    std::uint64_t tasks{};
+    std::uint64_t first{};
+    std::uint64_t last{};
+    std::uint64_t failed{};
+    clock::time_point began{};
+    clock::time_point end{};
+    std::chrono::nanoseconds busy{};
+    std::chrono::nanoseconds longest{};
+  };
+  struct seat {
+    clock::time_point end{};  // of what was placed last
+    shared_slice shared{};
+    bool named{};
+    bool waits{};
+    clock::time_point waits_since{};
+  };
+
+  [[nodiscard]] seat& seat_of(unsigned worker) {
+    if (worker >= seats_.size()) seats_.resize(worker + 1, seat{.end = began_});
+    return seats_[worker];
+  }
+  // Attempts of a worker follow each other. Where an engine knows only how long one took, and hears of several at once,
+  // they are drawn one after the other.
+  static void place(attempt& it, seat& mine) noexcept {
+    if (it.began < mine.end) it.began = mine.end;
+    mine.end = it.began + it.took;
+  }
+  void share(const attempt& it, std::uint64_t index, bool failed, seat& mine) {
+    shared_slice& all = mine.shared;
+    if (all.tasks > 0 && mine.end - all.began > 10 * least_ && stays()) end_shared(it.worker, mine);
+    if (all.tasks == 0) all = {.first = index, .last = index, .began = it.began};
+    ++all.tasks;
+    if (failed) ++all.failed;
+    if (index < all.first) all.first = index;
+    if (index > all.last) all.last = index;
+    all.busy += it.took;
+    if (it.took > all.longest) all.longest = it.took;
+    all.end = mine.end;
+  }
+  [[nodiscard]] bool stays() const noexcept { return written_ < most_; }
+  void end_shared(unsigned worker, seat& mine);
+  void end_wait(unsigned worker, seat& mine, clock::time_point when);
+  void begin_event(std::string_view phase, unsigned worker, clock::time_point when);
+  void count_slice();
+  void name(unsigned worker, seat& mine);
+
+  clock::time_point began_;
+  std::string pid_;
+  std::uint64_t most_;
+  std::chrono::nanoseconds least_{shortest};
+  std::uint64_t written_{};
+  std::uint64_t next_step_;  // slices after which least_ grows
+  std::uint64_t of_failures_{};
+  std::uint64_t of_workers_{};
+  std::uint64_t left_out_{};
+  bool first_{true};
+  std::function<std::string(unsigned)> row_;
+  std::vector<seat> seats_;
+  std::string text_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_recorder.hpp
+// map_recorder: the observer that writes the trace and the status file of a map.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// When the text of a task's inputs may be asked for.
+enum class text_time {
+  any,        // by any thread
+  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
+  when_told,  // in write_texts, finish and the destructor
+};
+
+struct record_request {
+  std::string trace{};                                    // a path; empty: no trace
+  std::vector<std::string> status{};                      // paths of status files
+  std::string option{"options.trace"};                    // what gave the path, for messages
+  map_identity about{};                                   // the recorder adds what is known of the process
+  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  std::function<std::string(unsigned worker)> row{};      // the name of a worker; empty: "worker 3"
+  text_time texts{text_time::any};
+  std::string (*words)(const failure& why){};  // what its message says; null: itself
+  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
+  bool is_silent{};                            // says nothing on stderr
+  std::uint64_t most_slices{trace_events::usual_most};
+};
+
+// A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
+class map_recorder final : public attempt_observer {
+ public:
+  // Makes the files. `next` hears everything, too; null: there is none. Throws std::runtime_error if a file cannot be
+  // made, std::system_error if there is no thread.
+  explicit map_recorder(record_request&& asked, attempt_observer* next = nullptr);
+  // If finish was not called, an exception has ended the map.
+  ~map_recorder();
+
+  void begun(const attempt& it) noexcept override;
+  void failed(const attempt& it, const failure& why) noexcept override;
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+
+  // The tasks that are told from now on are first, first + step, ...
+  void number_from(std::uint64_t first, std::uint64_t step) noexcept;
+  // The tasks that are told from now on are these.
+  void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
+  // The number of tasks, if it was not known. `stored`: how many more need not run.
+  void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
+  void write_texts() noexcept;
+  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
+  // not.
+  void finish() noexcept;
+  // An exception has ended the map.
+  void abandon() noexcept;
+
+ private:
+  static constexpr std::chrono::seconds beat{1};
+  static constexpr std::size_t much = 1 << 20;  // bytes that are worth a write before the next beat
+  static constexpr std::size_t samples = 30;    // beats, for the rate
+
+  struct seat {
+    attempt running{.number = 0};  // number 0: none
+    std::string inputs{};
+    bool has_inputs{};
+    attempt::clock::time_point asked{};  // when the inputs were asked for last
+  };
+
+  [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
+    if (numbers_ != nullptr) return numbers_->index(task);
+    return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
+  }
+  [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
+  [[nodiscard]] seat& seat_of(unsigned worker) {
+    if (worker >= seats_.size()) seats_.resize(worker + 1);
+    return seats_[worker];
+  }
+  void end_attempt(attempt it, const failure* why, bool again) noexcept;
+  void make_slice(attempt it, std::uint64_t index, const failure* why, bool again);
+  void serve() noexcept;
+  void sample_rate();
+  [[nodiscard]] map_state state(map_end end);
+  void write(map_end end, std::unique_lock<std::mutex>& lock) noexcept;
+  void end(bool by_exception) noexcept;
+  void add_text_of_slowest();
+  void add_end_of_trace(map_end how);
+  void note_error(const std::string& path, std::error_code why) noexcept;
+  template <class Act>
+  void guarded(const Act& act) noexcept;
+
+  record_request asked_;
+  attempt_observer* next_;
+  const renumbering* numbers_;
+  std::uint64_t first_{};
+  std::uint64_t step_{1};
+  std::vector<std::uint64_t> chosen_;
+  std::uint64_t generation_;  // of processes: a forked child leaves the files alone
+  attempt::clock::time_point began_;
+
+  std::mutex mutex_;
+  std::condition_variable news_;
+  bool over_{};
+  bool ended_{};
+  bool lost_{};  // there was no memory for something
+  bool is_incomplete_{};
+  std::string error_;
+  map_account account_;
+  trace_events events_;
+  std::vector<seat> seats_;
+  std::vector<trace_slice> without_text_;
+  std::deque<std::pair<attempt::clock::time_point, std::uint64_t>> ended_before_;  // how many had ended when
+  std::thread thread_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/recorder_for.hpp
+// recorder_for: the recorder of a map or stream by its options.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Null if there is nothing to record. `status`: a path of a status file, or empty. `row`: see record_request.
+inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine_name,
+                                                  watched_tasks&& tasks, attempt_observer* next,
+                                                  const std::string& status,
+                                                  std::function<std::string(unsigned)> row = {}) {
+  record_request asked;
+  asked.trace = chosen.trace.str();
+  if (asked.trace.empty() && !trace_folder().empty()) {
+    asked.trace = new_trace_in(trace_folder());
+    asked.option = "PARMAP_TRACE=" + trace_folder();
+    // If it cannot be made, the recorder says why its file cannot.
+    if (!asked.trace.empty()) make_folder(trace_folder());
+  }
+  if (!asked.trace.empty() && asked.trace + ".status" == status)
+    throw std::invalid_argument("parmap: options.trace and options.store name the same file, " + asked.trace);
+  if (!status.empty()) asked.status.push_back(status);
+  if (asked.trace.empty() && asked.status.empty()) return nullptr;
+  asked.about.label = chosen.label.str();
+  asked.about.engine = engine_name;
+  asked.about.tasks = tasks.size;
+  asked.about.stored = tasks.stored;
+  asked.text = std::move(tasks.text);
+  asked.numbers = tasks.numbers;
+  asked.row = std::move(row);
+  asked.is_silent = chosen.reporter.is_silent();
+  return std::make_unique<map_recorder>(std::move(asked), next);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_watch.inl.hpp
+// The bodies of map_watch.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void prepare(options& chosen) {
+  check_values(chosen);
+  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
+  if (is_traced(chosen) || chosen.store != nullptr) chosen.times = true;
+}
+
+class map_watch::state {
+ public:
+  state(std::unique_ptr<map_recorder> recorder, attempt_observer* next)
+      : recorder_(std::move(recorder)),
+        kept_(recorder_ != nullptr ? recorder_.get() : next) {}
+
+  [[nodiscard]] map_recorder* recorder() const noexcept { return recorder_.get(); }
+  [[nodiscard]] time_keeper& kept() noexcept { return kept_; }
+
+ private:
+  std::unique_ptr<map_recorder> recorder_;
+  time_keeper kept_;
+};
+
+PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
+                                   attempt_observer* next, const std::string& status)
+    : state_(std::make_unique<state>(recorder_for(chosen, engine_name, std::move(tasks), next, status), next)) {}
+PARMAP_INLINE map_watch::~map_watch() = default;
+PARMAP_INLINE attempt_observer& map_watch::observer() noexcept { return state_->kept(); }
+PARMAP_INLINE void map_watch::finish() noexcept {
+  if (state_->recorder() != nullptr) state_->recorder()->finish();
+}
+PARMAP_INLINE map_times map_watch::times() const { return state_->kept().times(); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/combining_text.inl.hpp
+// The bodies of combining_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string combining_text(std::uint64_t b, std::uint64_t e) {
+  return "combining tasks " + std::to_string(b) + ".." + std::to_string(e - 1) + ": ";
+}
+
+PARMAP_INLINE thrown describe_combining(std::uint64_t b, std::uint64_t e) {
+  thrown what = describe_current_exception();
+  if (!what.verbatim) what.message.insert(0, combining_text(b, e));
+  return what;
+}
+
+PARMAP_INLINE failure failure_of_combining(std::uint64_t index, std::uint64_t b, std::uint64_t e) {
+  thrown what = describe_combining(b, e);
+  return {index, what.kind, std::move(what.message), 1, std::current_exception()};
+}
+
+PARMAP_INLINE failure_list with_combining(failure_list list, failure_runs more,
+                                          const std::function<std::string(const failure&)>& text_of) {
+  if (list.empty() && more.empty()) return list;
+  failure_runs all = runs_of(list);
+  for (auto& [why, tasks] : all)
+    if (why.kind != failure_kind::stopped) why.message.insert(0, text_of(why));
+  for (auto& run : more) all.push_back(std::move(run));
+  return failure_list(std::move(all));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/process_cores.hpp
+// cores_of_process: the number of cores on which the system lets this process run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// At least 1. Linux: by CPU affinity and the quota of the cgroup. Windows: by the affinity mask of the process, and so
+// at most the 64 of a processor group. macOS: all.
+[[nodiscard]] unsigned cores_of_process();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/usable_cores.inl.hpp
+// The bodies of usable_cores.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE unsigned usable_cores() {
+  static const unsigned cores = cores_of_process();
+  return inside_worker() ? 1 : cores;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/reduction/accumulator_memory.inl.hpp
+// The bodies of accumulator_memory.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded) {
+  return encoded ? make_arena_memory(fixed, workers) : shared_memory(fixed);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/progress/progress_text.inl.hpp
+// The bodies of progress_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string format_clock(std::chrono::nanoseconds time) {
+  using namespace std::chrono;
+  const auto seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(time).count());
+  const long long hours = seconds / 3600;
+  std::array<char, 32> text{};
+  const int length = std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", hours,
+                                   static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
+  return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
+}
+
+// Three significant digits below 1000, whole numbers above. Not by printf: the decimal point must not depend on the
+// program's locale.
+PARMAP_INLINE std::string format_three_digits(double value) {
+  const int precision = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  std::array<char, 400> digits{};
+  const auto [end, error] =
+      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, precision);
+  return error == std::errc{} ? std::string(digits.data(), end) : "?";
+}
+
+PARMAP_INLINE std::string format_rate(double tasks_per_second) {
+  if (!(tasks_per_second > 0) || tasks_per_second > std::numeric_limits<double>::max()) return "?it/s";
+  const double seconds = 1 / tasks_per_second;
+  if (seconds > 1) return format_three_digits(seconds) + "s/it";
+  constexpr std::array prefixes{"", "k", "M", "G", "T", "P"};
+  std::size_t i = 0;
+  for (; i + 1 < prefixes.size() && tasks_per_second >= 999.5; ++i) tasks_per_second /= 1000;
+  return format_three_digits(tasks_per_second) + prefixes[i] + "it/s";
+}
+
+// The share of `done` in `total` as a number of steps, rounded down: all steps only if all is done.
+PARMAP_INLINE std::size_t share(std::uint64_t done, std::uint64_t total, std::size_t steps) {
+  if (done >= total) return steps;
+  const double exact = static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
+  return std::min(static_cast<std::size_t>(exact), steps - 1);
+}
+
+PARMAP_INLINE drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode) {
+  static constexpr std::array<std::string_view, 11> digits{" ", "1", "2", "3", "4", "5", "6", "7", "8", "9", "#"};
+  static constexpr std::array<std::string_view, 9> blocks{" ",      "\u258f", "\u258e", "\u258d", "\u258c",
+                                                          "\u258b", "\u258a", "\u2589", "\u2588"};
+  const std::string_view* symbols = unicode ? blocks.data() : digits.data();
+  const std::size_t full = (unicode ? blocks.size() : digits.size()) - 1;
+  const std::size_t filled = share(done, total, cells * full);
+  drawn_text bar;
+  for (std::size_t i = 0; i < cells; ++i) bar.text += symbols[std::min(full, filled - std::min(filled, i * full))];
+  bar.columns = cells;
+  return bar;
+}
+
+// The parts of a line, most important first. A part that does not fit is left out.
+enum class bar_detail { percent, counts, failed, times, rate };
+
+// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` is placed between the
+// percentage and the rest.
+PARMAP_INLINE drawn_text format_stats(const progress& now, bar_detail most, const drawn_text& middle, bool colour) {
+  const std::string percent = std::to_string(share(now.done(), now.total, 100));
+  drawn_text line;
+  line.add(std::string(3 - percent.size(), ' ')).add(percent).add("%");
+  if (most == bar_detail::percent) return line;
+  line.add(middle).add(std::to_string(now.done())).add("/").add(std::to_string(now.total));
+
+  drawn_text inside;
+  if (most >= bar_detail::times)
+    inside.add(format_clock(now.elapsed)).add("<").add(now.remaining ? format_clock(*now.remaining) : "?");
+  if (most >= bar_detail::rate) inside.add(", ").add(format_rate(now.rate));
+  if (most >= bar_detail::failed && now.failed > 0) {
+    if (inside.columns > 0) inside.add(", ");
+    if (colour) inside.text += "\x1b[31m";
+    inside.add(std::to_string(now.failed)).add(" failed");
+    if (colour) inside.text += "\x1b[0m";
+  }
+  if (inside.columns > 0) line.add(" [").add(inside).add("]");
+  return line;
+}
+
+PARMAP_INLINE drawn_text format_bar(const progress& now, std::size_t columns, bar_style style) {
+  constexpr std::size_t fewest_cells = 4;
+  const std::size_t around = format_stats(now, bar_detail::rate, drawn_text{}.add("|| "), style.colour).columns;
+  if (columns >= around + fewest_cells) {
+    drawn_text middle;
+    middle.add("|").add(format_cells(now.done(), now.total, columns - around, style.unicode)).add("| ");
+    return format_stats(now, bar_detail::rate, middle, style.colour);
+  }
+  for (const bar_detail most :
+       {bar_detail::rate, bar_detail::times, bar_detail::failed, bar_detail::counts, bar_detail::percent}) {
+    drawn_text line = format_stats(now, most, drawn_text{}.add(" "), style.colour);
+    if (line.columns <= columns) return line;
+  }
+  return {};
+}
+
+PARMAP_INLINE drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style) {
+  drawn_text line;
+  for (const char c : label) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool continues = (byte & 0xc0) == 0x80;  // a character of UTF-8 that has its column
+    if (!continues && line.columns + 2 >= columns / 2) break;
+    line.text += byte < 0x20 || byte == 0x7f ? ' ' : c;
+    line.columns += continues ? 0 : 1;
+  }
+  if (line.columns > 0) line.add(": ");
+  return line.add(format_bar(now, columns - line.columns, style));
+}
+
+PARMAP_INLINE std::string format_line(const progress& now) {
+  return format_stats(now, bar_detail::rate, drawn_text{}.add(" "), false).text;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/console.hpp
+// A console, or whatever a standard stream is: whether it is a terminal, its width, what it shows, and writing to it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline constexpr int standard_error = 2;
+
+// Whether fd is a terminal. False also for a closed fd. On Windows only 0, 1 and 2 can be one.
+[[nodiscard]] bool is_terminal(int fd) noexcept;
+
+// The columns of the terminal fd; 0 if it does not report them, as a fresh pseudo-terminal.
+[[nodiscard]] std::size_t reported_columns(int fd) noexcept;
+
+// Whether the console takes UTF-8, where that is a property of it and not of the locale.
+[[nodiscard]] bool console_takes_utf8() noexcept;
+
+// Makes the terminal fd obey escape sequences, where it does not by itself; whether it does.
+[[nodiscard]] bool takes_escape_sequences(int fd) noexcept;
+
+// Writes all of text; continues after signals and partial writes. If fd accepts no more (closed, full, not ready),
+// returns false and drops the rest. May raise SIGPIPE, as write(2) does.
+bool write_all(int fd, std::string_view text) noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/terminal.hpp
+// What a terminal shows: its width, its characters and colours.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+/// The columns of the terminal fd. If it does not report them (a fresh pseudo-terminal reports 0): the variable
+/// COLUMNS; if that is not a number from 1 to 65535: 80. Call it before each drawing, as windows change their size.
+[[nodiscard]] std::size_t terminal_columns(int fd) noexcept;
+
+/// Whether the locale's variables select UTF-8. The first of LC_ALL, LC_CTYPE, LANG that is set and not empty decides,
+/// as in setlocale; on Windows, where usually none is set, else the console. A library must not call setlocale, as that
+/// changes the program.
+[[nodiscard]] bool speaks_utf8();
+
+/// The convention of no-color.org: NO_COLOR, if set and not empty, forbids colour; and the terminal must know it.
+[[nodiscard]] bool colour_allowed() noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/progress_meter.inl.hpp
+// The bodies of progress_meter.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE double overall_rate(const progress& p) noexcept {
+  const double seconds = std::chrono::duration<double>(p.elapsed).count();
+  return seconds > 0 ? static_cast<double>(p.done()) / seconds : 0;
+}
+
+PARMAP_INLINE progress_meter::progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept
+    : to_(&to),
+      total_(total),
+      start_(start),
+      sampled_(start) {
+  if (to.call_) {
+    how_ = drawing::call;
+    next_ = start + short_interval;
+    return;
+  }
+  switch (to.kind_) {
+    case report::automatic: next_ = start + patience; break;
+    case report::bar: next_ = start + short_interval; break;
+    case report::text:
+      how_ = drawing::lines;
+      next_ = start + long_interval;
+      break;
+    case report::silent: how_ = drawing::nothing; break;
+  }
+}
+
+PARMAP_INLINE progress_meter::~progress_meter() {
+  if (line_open_) write_all(standard_error, "\n");
+}
+
+PARMAP_INLINE bool progress_meter::draws_on_stderr(const reporter& to) noexcept {
+  if (to.call_ || to.kind_ == report::silent) return false;
+  return to.kind_ != report::automatic || is_terminal(standard_error);
+}
+
+PARMAP_INLINE std::chrono::nanoseconds progress_meter::wait(clock::time_point now) const noexcept {
+  if (next_ == never) return std::chrono::nanoseconds::max();
+  return std::max(std::chrono::nanoseconds::zero(), next_ - now);
+}
+
+PARMAP_INLINE void progress_meter::update(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
+  if (!due(now)) return;
+  decide();
+  if (how_ == drawing::nothing) return;
+  if (how_ == drawing::lines && now < start_ + long_interval) {
+    next_ = start_ + long_interval;
+    return;
+  }
+  next_ = now + (how_ == drawing::lines ? long_interval : short_interval);
+  sample(now, completed + failed);
+  show(state(now, completed, failed));
+}
+
+PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
+  if (finished_) return;
+  finished_ = true;
+  next_ = never;
+  if (how_ == drawing::undecided && to_->kind_ == report::automatic && now < start_ + patience) how_ = drawing::nothing;
+  decide();
+  if (how_ == drawing::nothing) return;
+  progress last = state(now, completed, failed);
+  last.finished = true;
+  last.rate = overall_rate(last);  // as tqdm does: the end is no longer about the last seconds
+  last.remaining = std::chrono::nanoseconds::zero();
+  show(last);
+  if (how_ != drawing::call && completed < total_)
+    write_all(standard_error, label() + format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+}
+
+PARMAP_INLINE std::string progress_meter::label() const {
+  return to_->label_.empty() ? std::string() : to_->label_.str() + ": ";
+}
+
+// Asks what stderr is, once, and only when it matters.
+PARMAP_INLINE void progress_meter::decide() {
+  if (how_ != drawing::undecided) return;
+  if (is_terminal(standard_error)) {
+    how_ = drawing::bar;
+    style_ = {.unicode = speaks_utf8(), .colour = colour_allowed()};
+  } else if (to_->kind_ == report::bar) {
+    how_ = drawing::lines;
+  } else {
+    how_ = drawing::nothing;
+    next_ = never;
+  }
+}
+
+// tqdm's smoothing: tasks and time are averaged apart, each by last = 0.3 x + 0.7 last, and the
+// rate is their quotient, in which the correction for the first few samples cancels out. Time in
+// which no task ended stays with the next sample, so that slow tasks are not counted too fast.
+PARMAP_INLINE void progress_meter::sample(clock::time_point now, std::uint64_t done) noexcept {
+  if (done <= sampled_done_ || now <= sampled_) return;
+  constexpr double weight = 0.3;
+  const std::chrono::duration<double> seconds = now - sampled_;
+  mean_tasks_ += weight * (static_cast<double>(done - sampled_done_) - mean_tasks_);
+  mean_seconds_ += weight * (seconds.count() - mean_seconds_);
+  sampled_ = now;
+  sampled_done_ = done;
+}
+
+PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_t completed,
+                                             std::uint64_t failed) const noexcept {
+  progress p{.total = total_, .completed = completed, .failed = failed, .elapsed = now - start_};
+  p.rate = mean_seconds_ > 0 ? mean_tasks_ / mean_seconds_ : overall_rate(p);
+  if (p.rate > 0) {
+    const double seconds = static_cast<double>(total_ - std::min(total_, p.done())) / p.rate;
+    constexpr double longest = 9e9;  // what fits into nanoseconds
+    if (seconds < longest)
+      p.remaining = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+  }
+  return p;
+}
+
+// A failed write is ignored: the results do not depend on whether somebody could watch, and
+// there is no better place to complain to than the stderr that is closed or full.
+PARMAP_INLINE void progress_meter::show(const progress& now) {
+  switch (how_) {
+    case drawing::call: to_->call_(now); break;
+    case drawing::lines: write_all(standard_error, label() + format_line(now) + "\n"); break;
+    case drawing::bar: draw(now); break;
+    case drawing::undecided:
+    case drawing::nothing: break;
+  }
+}
+
+PARMAP_INLINE void progress_meter::draw(const progress& now) {
+  // The last column stays free: some terminals wrap as soon as it is written.
+  const std::size_t columns = terminal_columns(standard_error) - 1;
+  const drawn_text line = format_bar(to_->label_.str(), now, columns, style_);
+  std::string bytes = "\r" + line.text;
+  const std::size_t remains = std::min(drawn_columns_, columns);
+  if (remains > line.columns) bytes.append(remains - line.columns, ' ');
+  if (now.finished) bytes += '\n';
+  line_open_ = !now.finished;
+  drawn_columns_ = line.columns;
+  write_all(standard_error, bytes);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/lazy_meter.inl.hpp
+// The bodies of lazy_meter.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, ticks begun)
+    : who_(&who),
+      total_(total),
+      begun_(begun),
+      silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
+
+PARMAP_INLINE bool lazy_meter::stays_silent() noexcept {
+  silent_ = silent_ || (inside_worker() && !who_->is_eager());
+  return silent_;
+}
+
+PARMAP_INLINE bool lazy_meter::tell(std::string_view line) {
+  if (stays_silent() || !progress_meter::draws_on_stderr(*who_)) return false;
+  write_all(standard_error, std::string(line) + '\n');
+  return true;
+}
+
+PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
+  if (stays_silent()) return;
+  const auto clock = std::chrono::steady_clock::now();
+  if (!meter_) start(clock, now);
+  if (meter_->due(clock)) meter_->update(clock, completed, failed);
+}
+
+PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
+  if (stays_silent()) return std::chrono::nanoseconds::max();
+  if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
+  return meter_->wait();
+}
+
+PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
+  constexpr std::uint64_t few = 1000;
+  if (!silent_ || total_ > few) elapsed_ = now_ticks() - begun_;
+  if (silent_ || (!who_->is_eager() && elapsed_ < worth_a_look_) || stays_silent()) return;
+  const auto clock = std::chrono::steady_clock::now();
+  if (!meter_) start(clock, now_ticks());
+  try {
+    meter_->finish(clock, completed, failed);
+  } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
+  }
+}
+
+PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
+  const auto us = static_cast<double>(now - begun_) / ticks_per_us();
+  meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/fold_rounds.inl.hpp
+// The bodies of fold_rounds.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE fold_rounds::fold_rounds(const open_store& store, const block_rule& rule, attempt_observer& observer,
+                                       const options& chosen)
+    : store_(store),
+      choice_(store.choice()),
+      rule_(rule),
+      observer_(observer),
+      chosen_(chosen),
+      is_one_map_(rule.tasks_of_block() == 1),
+      last_(chosen.deadline),
+      shown_(chosen.reporter, choice_.size()),
+      of_round_(chosen) {
+  next_.reserve(rule.blocks());
+  for (std::uint64_t block = 0; block < rule.blocks(); ++block) next_.push_back(rule.begin(block));
+  if (chosen.retry_if)
+    of_round_.retry_if = [this](const failure& why) {
+      failure among = why;
+      among.index = choice_.below(tasks_[why.index]);
+      return chosen_.retry_if(among);
+    };
+  if (!is_one_map_ && !chosen.reporter.is_silent())
+    of_round_.reporter = [this](const progress& now) {
+      shown_.look(now_ticks(), completed_ + now.completed, failed_ + now.failed);
+    };
+}
+
+PARMAP_INLINE fold_rounds::~fold_rounds() = default;
+
+PARMAP_INLINE bool fold_rounds::next() {
+  if (!why_stopped_.empty()) {
+    stop_the_rest();
+    return false;
+  }
+  tasks_.clear();
+  for (std::uint64_t block = 0; block < next_.size(); ++block) {
+    const std::uint64_t end = rule_.end(block);
+    std::uint64_t& at = next_[block];
+    while (at < end && !choice_.has(at)) ++at;
+    if (at < end) tasks_.push_back(at++);
+  }
+  if (tasks_.empty()) return false;
+  if (is_one_map_) return true;
+  if (last_.is_set())
+    of_round_.deadline =
+        std::max<std::chrono::nanoseconds>(std::chrono::nanoseconds(1), last_.begin_no_more() - deadline::clock::now());
+  if (chosen_.max_failures) of_round_.max_failures = *chosen_.max_failures - failed_;
+  return true;
+}
+
+PARMAP_INLINE void fold_rounds::add(const failure_list& of_round) {
+  std::uint64_t ran = tasks_.size();
+  for (const auto& [why, tasks] : runs_of(of_round)) {
+    ran -= tasks;
+    const bool stopped = why.kind == failure_kind::stopped;
+    if (!stopped) failed_ += tasks;
+    else if (why_stopped_.empty()) why_stopped_ = why.message;
+    for (std::uint64_t k = why.index; k < why.index + tasks; ++k) {
+      failure it = why;
+      it.index = tasks_[k];
+      failures_.emplace_back(std::move(it), 1);
+    }
+  }
+  completed_ += ran;
+  if (why_stopped_.empty() && chosen_.max_failures && failed_ >= *chosen_.max_failures)
+    why_stopped_ = max_failures_text;
+}
+
+// In runs of consecutive tasks, as they may be many.
+PARMAP_INLINE void fold_rounds::stop_the_rest() {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  for (std::uint64_t block = 0; block < next_.size(); ++block) {
+    for (std::uint64_t i = next_[block]; i < rule_.end(block); ++i) {
+      if (!choice_.has(i)) continue;
+      if (i != end) {
+        add_stopped(failures_, begin, end, why_stopped_);
+        begin = i;
+      }
+      end = i + 1;
+    }
+    next_[block] = rule_.end(block);
+  }
+  add_stopped(failures_, begin, end, why_stopped_);
+}
+
+PARMAP_INLINE failure_runs fold_rounds::finish() {
+  if (!is_one_map_ || choice_.size() == 0) shown_.finish(completed_, failed_);
+  return std::move(failures_);
+}
+
+PARMAP_INLINE std::uint64_t fold_rounds::size() const noexcept { return tasks_.size(); }
+PARMAP_INLINE std::uint64_t fold_rounds::stream(std::uint64_t k) const noexcept {
+  return store_.stream(choice_.below(tasks_[k]));
+}
+
+PARMAP_INLINE void fold_rounds::begun(const attempt& it) noexcept { observer_.begun(among_missing(it)); }
+PARMAP_INLINE void fold_rounds::failed(const attempt& it, const failure& why) noexcept {
+  observer_.failed(among_missing(it), why);
+}
+PARMAP_INLINE void fold_rounds::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  observer_.ended(among_missing(it), value, why);
+}
+PARMAP_INLINE void fold_rounds::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point when) noexcept {
+  observer_.happened_to(worker, what, when);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_order.inl.hpp
+// The bodies of stored_order.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stored_order::stored_order(const open_store& store, bool ordered) noexcept
+    : choice_(&store.choice()),
+      ordered_(ordered),
+      next_(choice_->next_left_out(0)) {}
+
+PARMAP_INLINE std::uint64_t stored_order::allow(std::uint64_t limit) noexcept {
+  limit_ = limit;
+  return ordered_ ? choice_->below(limit) : limit - std::min(limit, taken_);
+}
+
+PARMAP_INLINE std::optional<std::uint64_t> stored_order::next() noexcept {
+  if (is_at_end() || (ordered_ && next_ >= limit_)) return std::nullopt;
+  const std::uint64_t index = next_;
+  next_ = choice_->next_left_out(index + 1);
+  ++taken_;
+  return index;
+}
+PARMAP_INLINE bool stored_order::is_at_end() const noexcept { return next_ == choice_->of(); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/observers/time_keeper.inl.hpp
+// The bodies of time_keeper.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
+  slowest_.reserve(most_kept + 1);
+}
+PARMAP_INLINE time_keeper::~time_keeper() = default;
+
+PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point when) noexcept {
+  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
+}
+
+PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
+  busy_ += it.took;
+  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
+  // A task is there once, with its slowest attempt.
+  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
+  if (same != slowest_.end()) {
+    if (same->took >= it.took) return nullptr;
+    slowest_.erase(same);
+  }
+  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
+  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
+  task_time* const entry = &*mine;
+  if (slowest_.size() > most_kept) slowest_.pop_back();
+  return entry;
+}
+
+PARMAP_INLINE map_times time_keeper::times() const {
+  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/stream_tally.inl.hpp
+// The bodies of stream_tally.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stream_tally::stream_tally(const options& chosen, std::optional<std::uint64_t> tasks)
+    : begun_(now_ticks()),
+      silent_(chosen.reporter.is_silent()),
+      next_show_(begun_ + to_ticks(std::chrono::milliseconds(1))),
+      meter_(chosen.reporter, tasks.value_or(0), begun_) {
+  if (chosen.times) times_.emplace();
+}
+
+PARMAP_INLINE stream_tally::~stream_tally() = default;
+
+PARMAP_INLINE void stream_tally::add_failure(const failure& why) {
+  ++failed_;
+  std::string key = key_of_cause(why);
+  if (const auto found = causes_.find(key); found != causes_.end()) {
+    cause& known = found->second;
+    ++known.count;
+    known.differs = known.differs || known.first.message != why.message;
+    if (why.index < known.first.index) known.first = why;
+  } else if (causes_.size() < most_causes) {
+    failure first = why;
+    first.exception = nullptr;  // it would keep alive what it refers to
+    causes_.emplace(std::move(key), cause{std::move(first), 1, false});
+  } else {
+    ++of_other_causes_;
+  }
+}
+
+PARMAP_INLINE task_time* stream_tally::add_time(std::uint64_t task, unsigned attempt, ticks spent) {
+  const double ns = static_cast<double>(spent) / ticks_per_us() * 1e3;
+  return times_->add(
+      {.task = task, .number = attempt, .took = std::chrono::nanoseconds(static_cast<std::int64_t>(ns))});
+}
+
+PARMAP_INLINE bool stream_tally::show(std::uint64_t known) {
+  meter_.set_total(known);
+  const ticks now = now_ticks();
+  next_show_ = now + to_ticks(std::chrono::milliseconds(1));
+  try {
+    meter_.look(now, completed_, failed_);
+  } catch (const stop_now&) {
+    return false;
+  }
+  return true;
+}
+
+PARMAP_INLINE std::chrono::nanoseconds stream_tally::until_next_show() { return meter_.wait(); }
+
+PARMAP_INLINE void stream_tally::finish(std::uint64_t known) {
+  if (ended_) return;
+  ended_ = now_ticks();
+  meter_.set_total(known);
+  meter_.finish(completed_, failed_);
+}
+
+PARMAP_INLINE map_summary stream_tally::summary() const {
+  const auto us = static_cast<double>(ended_.value_or(now_ticks()) - begun_) / ticks_per_us();
+  map_summary all{taken(), completed_, std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)), {}};
+  for (const auto& [key, each] : causes_)
+    all.causes.push_back(
+        {each.first, each.count, each.differs ? without_numbers(each.first.message) : each.first.message});
+  std::ranges::sort(all.causes, [](const failure_cause& a, const failure_cause& b) {
+    return a.count != b.count ? a.count > b.count : a.first.index < b.first.index;
+  });
+  if (of_other_causes_ > 0) {
+    failure_cause others{{}, of_other_causes_, "other causes than the first " + std::to_string(most_causes)};
+    others.first.message = others.message;
+    all.causes.push_back(std::move(others));
+  }
+  if (times_) {
+    map_times measured = times_->times();
+    measured.elapsed = all.elapsed;
+    add_times(all, measured);
+  }
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/stream_record.inl.hpp
+// The bodies of stream_record.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
+                                        const std::string& status) {
+  stored_ = tasks.stored;
+  it_ = recorder_for(chosen, engine_name, std::move(tasks), nullptr, status);
+}
+PARMAP_INLINE void stream_record::tell_of(attempt it, ticks spent, const failure* why) const noexcept {
+  if (why != nullptr && why->kind == failure_kind::stopped) return;
+  it.took = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(spent) / ticks_per_us() * 1e3));
+  it.began = attempt::clock::now() - it.took;
+  it_->begun(it);
+  it_->ended(it, {}, why);
+}
+PARMAP_INLINE void stream_record::finish(std::uint64_t tasks) const noexcept {
+  if (it_ == nullptr) return;
+  it_->set_tasks(tasks - std::min(tasks, stored_));
+  it_->finish();
+}
+PARMAP_INLINE void stream_record::abandon() const noexcept {
+  if (it_ != nullptr) it_->abandon();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/pools/unsent_tasks.hpp
 // unsent_tasks: the tasks of one job on a pool that have not been sent to its workers.
@@ -22414,7 +26040,7 @@ PARMAP_INLINE sent_numbers::sent_numbers(const renumbering* of) {
   size_ = of->size();
   for (std::uint64_t k = 0; k < size_; ++k) {
     const std::uint64_t index = of->index(k);
-    const std::uint64_t stream = of->stream(index);
+    const std::uint64_t stream = of->stream(k);
     if (!runs_.empty()) {
       const std::uint64_t behind = k - runs_.back().first;
       if (runs_.back().index + behind == index && runs_.back().stream + behind == stream) continue;
@@ -22453,45 +26079,17 @@ PARMAP_INLINE std::unique_ptr<sent_numbers> sent_numbers::read(byte_reader& from
   return made;
 }
 
+PARMAP_INLINE const sent_numbers::run& sent_numbers::run_of(std::uint64_t k) const noexcept {
+  return *std::prev(std::ranges::upper_bound(runs_, k, {}, &run::first));
+}
 PARMAP_INLINE std::uint64_t sent_numbers::index(std::uint64_t k) const noexcept {
-  const run& found = *std::prev(std::ranges::upper_bound(runs_, k, {}, &run::first));
+  const run& found = run_of(k);
   return found.index + (k - found.first);
 }
-// The indices ascend as the tasks do.
-PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t index) const noexcept {
-  const run& found = *std::prev(std::ranges::upper_bound(runs_, index, {}, &run::index));
-  return found.stream + (index - found.index);
+PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t k) const noexcept {
+  const run& found = run_of(k);
+  return found.stream + (k - found.first);
 }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/interrupt_watch.hpp
-// interrupt_watch: hears of SIGINT and SIGTERM in place of the program's end, where the program does not handle them
-// itself.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Several may exist at once, also in several threads. The first one sets the handlers, and starts a thread that waits
-// for them; the last one restores both. A signal with a handler of the program, or that it ignores, stays as it is. The
-// first signal is for all of them; a second one ends the program, as usual. In a worker of a map it hears of nothing:
-// the caller does, and ends the worker.
-class interrupt_watch {
- public:
-  // `then` is called once, in a thread of its own; it must not throw. Throws std::system_error if there is no
-  // descriptor or thread left.
-  explicit interrupt_watch(std::function<void()> then);
-  interrupt_watch(const interrupt_watch&) = delete;
-  interrupt_watch& operator=(const interrupt_watch&) = delete;
-  // Returns when `then` has returned, or will not be called.
-  ~interrupt_watch();
-
-  // Whether a signal has come since the first of those that exist: `then` may not have been called yet.
-  [[nodiscard]] static bool has_heard() noexcept;
-
- private:
-  friend class interrupt_handlers;
-  std::function<void()> then_;
-};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -22786,28 +26384,30 @@ PARMAP_INLINE void submitted_tasks::take(const pool_outcome& it) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/entropy.hpp
+// random_bits: a random number of the system.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Throws std::system_error if the system provides none.
+[[nodiscard]] std::uint64_t random_bits();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/fresh_seed.inl.hpp
 // The bodies of fresh_seed.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE std::uint64_t kernel_entropy() {
-  std::uint64_t word{};
-  for (;;) {
-    const ssize_t got = ::getrandom(&word, sizeof word, 0);
-    if (got == static_cast<ssize_t>(sizeof word)) return word;
-    if (got < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "parmap: getrandom");
-  }
-}
-
 // A counter with a random start, put through the finaliser of splitmix64 (Steele, Lea, Flood 2014). This is a
 // bijection, so no seed repeats in a process. A forked child draws a new start.
 PARMAP_INLINE std::uint64_t fresh_seed() {
-  static std::atomic<std::uint64_t> counter{kernel_entropy()};
+  static std::atomic<std::uint64_t> counter{random_bits()};
   static std::atomic<std::uint64_t> drawn_in{fork_generation()};
   if (const std::uint64_t here = fork_generation(); drawn_in.load(std::memory_order_acquire) != here) {
-    counter.store(kernel_entropy(), std::memory_order_relaxed);
+    counter.store(random_bits(), std::memory_order_relaxed);
     drawn_in.store(here, std::memory_order_release);
   }
   std::uint64_t z = counter.fetch_add(0x9e37'79b9'7f4a'7c15, std::memory_order_relaxed);
@@ -22817,6 +26417,7 @@ PARMAP_INLINE std::uint64_t fresh_seed() {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/loaded_code.inl.hpp
 // The bodies of loaded_code.hpp.
@@ -22956,1601 +26557,7 @@ PARMAP_INLINE bool loaded_code::contains(const void* address) const noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/summary_times.inl.hpp
-// The bodies of summary_times.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE failure_list as_failures(const map_times& times) {
-  failure_runs runs;
-  for (const task_time& each : times.slowest) runs.emplace_back(failure{each.index}, 1);
-  return failure_list(std::move(runs));
-}
-
-PARMAP_INLINE void take_inputs(map_times& times, const failure_list& written) {
-  for (const failure& each : written)
-    if (const auto found = std::ranges::find(times.slowest, each.index, &task_time::index);
-        found != times.slowest.end())
-      found->inputs = each.inputs;
-}
-
-PARMAP_INLINE void add_times(map_summary& all, const map_times& times) {
-  if (all.elapsed == all.elapsed.zero()) all.elapsed = times.elapsed;
-  const double available = static_cast<double>(times.elapsed.count()) * times.workers;
-  if (available > 0 && !times.slowest.empty())
-    all.busy = std::min(1.0, static_cast<double>(times.busy.count()) / available);
-  all.slowest = times.slowest;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/interrupt_scope.inl.hpp
-// The bodies of interrupt_scope.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct interrupt_scope::state {
-  explicit state(const options& of_map)
-      : is_silent(of_map.reporter.is_silent()),
-        by_caller(of_map.stop, [this] { stop.request_stop(); }) {}
-
-  void interrupt() noexcept {
-    if (!is_silent)
-      static_cast<void>(std::fputs(
-          "parmap: interrupted: the map ends, and returns what is done; once more ends the program\n", stderr));
-    requested.store(true, std::memory_order_release);
-    stop.request_stop();
-  }
-
-  bool is_silent;
-  std::atomic<bool> requested{false};
-  std::stop_source stop;
-  std::stop_callback<std::function<void()>> by_caller;
-  interrupt_watch watch{[this] { interrupt(); }};  // the last one, as its thread uses the others
-};
-
-PARMAP_INLINE void interrupt_scope::begin(options& of_map) {
-  state_ = new state(of_map);
-  of_map.stop = state_->stop.get_token();
-  of_map.on_interrupt.watch(state_->requested);
-}
-PARMAP_INLINE void interrupt_scope::end() noexcept { delete state_; }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/stored_value.inl.hpp
-// The bodies of stored_value.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Whether the text is UTF-8 without a zero, which SQLite's text can be.
-PARMAP_INLINE bool is_plain_utf8(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned first = byte(i);
-    if (first == 0) return false;
-    if (first < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-    if (first < 0xc2 || first > 0xf4 || text.size() - i <= more) return false;
-    for (std::size_t k = 1; k <= more; ++k)
-      if ((byte(i + k) & 0xc0) != 0x80) return false;
-    // Overlong forms, surrogates, and what lies above U+10FFFF.
-    const unsigned second = byte(i + 1);
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-        (first == 0xf4 && second > 0x8f))
-      return false;
-    i += more + 1;
-  }
-  return true;
-}
-
-PARMAP_INLINE stored_value stored_integer_of(std::int64_t x, value_format format) {
-  return {.format = format, .integer = x};
-}
-PARMAP_INLINE stored_value stored_real_of(double x) { return {.format = value_format::real, .real = x}; }
-PARMAP_INLINE stored_value stored_bytes_of(std::string&& bytes, value_format format) {
-  return {.format = format, .bytes = std::move(bytes)};
-}
-PARMAP_INLINE stored_value stored_text_of(std::string_view text) {
-  return {.format = is_plain_utf8(text) ? value_format::text : value_format::bytes, .bytes = std::string(text)};
-}
-
-PARMAP_INLINE stored_value stored_natural_of(std::uint64_t x) {
-  std::string bytes(sizeof x, '\0');
-  for (std::size_t i = 0; i < sizeof x; ++i) bytes[i] = static_cast<char>(x >> 8 * i & 0xff);
-  return {.format = value_format::natural, .bytes = std::move(bytes)};
-}
-
-PARMAP_INLINE std::uint64_t natural_of(const stored_value& it) {
-  if (it.bytes.size() != sizeof(std::uint64_t)) throw other_format("a number of another size");
-  std::uint64_t x = 0;
-  for (std::size_t i = 0; i < sizeof x; ++i) x |= std::uint64_t{static_cast<unsigned char>(it.bytes[i])} << 8 * i;
-  return x;
-}
-
-PARMAP_INLINE void expect_format(const stored_value& it, value_format format) {
-  if (it.format != format) throw_other_format(it.format);
-}
-
-PARMAP_INLINE void throw_other_format(value_format found) {
-  constexpr const char* names[] = {"nothing",
-                                   "an integer",
-                                   "a real number",
-                                   "a boolean",
-                                   "text",
-                                   "bytes",
-                                   "a number above 2^63",
-                                   "an array of numbers",
-                                   "a value of parmap::codec",
-                                   "a pickled value of Python",
-                                   "JSON",
-                                   "a dataclass of Python",
-                                   "None of Python",
-                                   "bytes of Python"};
-  const auto at = static_cast<std::size_t>(found);
-  throw other_format(at < std::size(names) ? names[at] : "of a format that this version does not know");
-}
-
-// The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
-PARMAP_INLINE std::string to_npy(std::string_view type, std::span<const std::byte> numbers, std::size_t count) {
-  std::string header =
-      "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': (" + std::to_string(count) + ",), }";
-  constexpr std::size_t before = 10;  // the magic, the version and the length of the header
-  header.append(64 - (before + header.size() + 1) % 64, ' ');
-  header += '\n';
-  std::string all("\x93NUMPY\x01\x00", 8);
-  all += static_cast<char>(header.size() & 0xff);
-  all += static_cast<char>(header.size() >> 8);
-  all += header;
-  all.append(reinterpret_cast<const char*>(numbers.data()), numbers.size());
-  return all;
-}
-
-PARMAP_INLINE std::span<const std::byte> from_npy(std::string_view bytes, std::string_view type) {
-  const std::string_view magic("\x93NUMPY\x01\x00", 8);
-  if (bytes.size() < 10 || !bytes.starts_with(magic)) throw other_format("an array in another form of .npy");
-  const std::size_t length = static_cast<unsigned char>(bytes[8]) | std::size_t{static_cast<unsigned char>(bytes[9])}
-                                                                        << 8;
-  if (bytes.size() - 10 < length) throw other_format("an array without its end");
-  const std::string_view header = bytes.substr(10, length);
-  if (header.find("'descr': '" + std::string(type) + "'") == std::string_view::npos ||
-      header.find("'fortran_order': False") == std::string_view::npos)
-    throw other_format("an array of other numbers: " + std::string(header));
-  const std::string_view numbers = bytes.substr(10 + length);
-  return std::as_bytes(std::span(numbers.data(), numbers.size()));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/store_run.inl.hpp
-// The bodies of store_run.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE void cell_list::add(stored_value&& it) { all_.push_back(std::move(it)); }
-
-PARMAP_INLINE sweep::sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed)
-    : result(type),
-      seed(chosen_seed) {}
-PARMAP_INLINE sweep::sweep(sweep&&) noexcept = default;
-PARMAP_INLINE sweep::~sweep() = default;
-
-PARMAP_INLINE void sweep::add_class(std::string_view name, bool holds_something) {
-  // A lambda's name counts the lambdas before it.
-  const bool is_lambda =
-      name.find("<lambda") != std::string_view::npos || name.find("(lambda at ") != std::string_view::npos;
-  if (!is_lambda) function = name;
-  if (holds_something) unknown.emplace_back("the members or captures of f");
-}
-PARMAP_INLINE void sweep::add_fixed(stored_value&& it) {
-  ++fixed_;
-  fixed.push_back(std::move(it));
-}
-PARMAP_INLINE void sweep::add_unknown_fixed() { unknown.push_back("fixed argument " + std::to_string(++fixed_)); }
-PARMAP_INLINE void sweep::add_axis(std::uint64_t size, const void* space,
-                                   void (*add_cells)(const void* space, std::uint64_t i, cell_list& to)) {
-  axes.push_back({.size = size, .space = space, .add_cells = add_cells});
-}
-PARMAP_INLINE void sweep::add_name(std::string_view name) {
-  ++names_;
-  std::string own(name);
-  if (own.empty()) (own += 'x') += std::to_string(names_);
-  axes.back().names.push_back(std::move(own));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/task_choice.hpp
-// task_choice: those tasks of a map that are to run, as the others have outcomes already.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A bit for each task, and a count for each 512 of them.
-class task_choice {
- public:
-  // All of n tasks.
-  explicit task_choice(std::uint64_t n) : n_(n), words_(n / bits + 1, ~std::uint64_t{0}) {
-    words_.back() = (std::uint64_t{1} << n % bits) - 1;
-  }
-
-  void leave_out(std::uint64_t i) noexcept { words_[i / bits] &= ~(std::uint64_t{1} << i % bits); }
-  // Call once, after the last leave_out.
-  void count() {
-    before_.clear();
-    std::uint64_t all = 0;
-    for (std::size_t w = 0; w < words_.size(); ++w) {
-      if (w % words_each == 0) before_.push_back(all);
-      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
-    }
-    size_ = all;
-  }
-
-  // A bit for each task: whether it is to run.
-  [[nodiscard]] const std::vector<std::uint64_t>& words() const noexcept { return words_; }
-  // Whether task i is to run.
-  [[nodiscard]] bool has(std::uint64_t i) const noexcept { return (words_[i / bits] >> i % bits & 1) != 0; }
-  // The first task from i on that is left out; the number of all tasks if there is none.
-  [[nodiscard]] std::uint64_t next_left_out(std::uint64_t i) const noexcept {
-    for (; i < n_; i = (i / bits + 1) * bits)
-      if (const std::uint64_t out = ~words_[i / bits] >> i % bits; out != 0)
-        return std::min(n_, i + static_cast<std::uint64_t>(std::countr_zero(out)));
-    return n_;
-  }
-  // How many of the tasks below i are to run. O(1).
-  [[nodiscard]] std::uint64_t below(std::uint64_t i) const noexcept {
-    if (i >= n_) return size_;
-    const std::size_t word = i / bits;
-    std::uint64_t all = before_[word / words_each];
-    for (std::size_t w = word / words_each * words_each; w < word; ++w)
-      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
-    return all + static_cast<std::uint64_t>(std::popcount(words_[word] & ((std::uint64_t{1} << i % bits) - 1)));
-  }
-  // The number of tasks that are to run.
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
-  // The number of all tasks.
-  [[nodiscard]] std::uint64_t of() const noexcept { return n_; }
-  // The index of the k-th of them, below size(). O(log n).
-  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
-    const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;
-    std::uint64_t left = k - before_[block];
-    for (std::size_t w = block * words_each;; ++w) {
-      const auto here = static_cast<std::uint64_t>(std::popcount(words_[w]));
-      if (left >= here) {
-        left -= here;
-        continue;
-      }
-      std::uint64_t word = words_[w];
-      for (; left > 0; --left) word &= word - 1;
-      return w * bits + static_cast<std::uint64_t>(std::countr_zero(word));
-    }
-  }
-
- private:
-  static constexpr std::uint64_t bits = 64;
-  static constexpr std::size_t words_each = 8;
-
-  std::uint64_t n_;
-  std::vector<std::uint64_t> words_;
-  std::vector<std::uint64_t> before_;  // chosen tasks before each words_each words
-  std::uint64_t size_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/stored_map.inl.hpp
-// The bodies of stored_map.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class open_store::state {
- public:
-  state(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
-      : kind_(kind),
-        store_(of_map.store->open(what)),
-        choice_(tasks),
-        of_run_(of_map),
-        last_(of_map.deadline),
-        by_caller_(of_map.stop, request_stop{&stop_}) {
-    of_run_.store.reset();
-    of_run_.seed = store_->seed();
-    of_run_.stop = stop_.get_token();
-    if (of_map.retry_if)
-      of_run_.retry_if = [this, asked = of_map.retry_if](const failure& why) {
-        failure of_map_index = why;
-        of_map_index.index = choice_.task(why.index);
-        return asked(of_map_index);
-      };
-  }
-  state(const state&) = delete;
-  state& operator=(const state&) = delete;
-  ~state() {
-    if (memory_ == nullptr || kind_.size == 0) return;
-    std::ranges::sort(failed_, {}, index_of);
-    auto failed = failed_.begin();
-    for (std::uint64_t i = choice_.next_left_out(0); i < choice_.of(); i = choice_.next_left_out(i + 1)) {
-      while (failed != failed_.end() && failed->first.index < i) ++failed;
-      if (failed == failed_.end() || failed->first.index != i) kind_.destroy(place(i));
-    }
-  }
-
-  void read(void* memory) {
-    memory_ = static_cast<std::byte*>(memory);
-    store_->read(true, [this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
-    have_read();
-  }
-  void find_later() {
-    of_run_.times = true;  // a stream has no observer that measures
-    store_->read(false, [this](std::uint64_t index, stored_outcome&&) { choice_.leave_out(index); });
-    have_read();
-  }
-
-  failure_list join(const results_base& ran, void* values) {
-    failure_runs all = std::move(failed_);
-    for (const auto& [why, tasks] : runs_of(ran.failures())) add_by_index(why, tasks, all);
-    failure_list failed(std::move(all));
-    if (kind_.size != 0)
-      ran.failures().for_each_gap(ran.size(), [&](std::uint64_t b, std::uint64_t e) {
-        for (std::uint64_t k = b; k < e; ++k)
-          kind_.move(place(choice_.task(k)), static_cast<std::byte*>(values) + k * kind_.size);
-      });
-    memory_ = nullptr;  // the results own the values
-    return failed;
-  }
-
-  void store(const attempt& it, seen_value value, const failure* why) noexcept {
-    if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
-      return;
-    try {
-      stored_outcome made{.number = store_->number(choice_.task(it.task)),
-                          .kind = std::nullopt,
-                          .attempts = it.number,
-                          .worker = it.worker,
-                          .began = it.began,
-                          .took = it.took};
-      if (why != nullptr) {
-        made.kind = why->kind;
-        made.message = why->message;
-      } else if (kind_.size != 0) {
-        made.value = kind_.make(value);
-      }
-      store_->put(std::move(made));
-    } catch (const std::exception& error) {
-      store_->give_up(error.what());
-    } catch (...) {
-      store_->give_up("the codec of a value threw what is not a std::exception");
-    }
-  }
-
-  void f_sees_stops() noexcept { sees_stops_ = true; }
-  [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
-  [[nodiscard]] store_run& run() const noexcept { return *store_; }
-  [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
-
- private:
-  struct request_stop {
-    std::stop_source* to;
-    void operator()() const noexcept { to->request_stop(); }
-  };
-
-  void have_read() {
-    choice_.count();
-    by_store_.emplace(store_->stop(), request_stop{&stop_});
-    if (!of_run_.reporter.is_silent())
-      for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
-  }
-  static std::uint64_t index_of(const failure_runs::value_type& it) noexcept { return it.first.index; }
-  [[nodiscard]] std::byte* place(std::uint64_t index) const noexcept { return memory_ + index * kind_.size; }
-
-  void keep(std::uint64_t index, stored_outcome&& it) {
-    if (it.kind) {
-      failed_.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
-    } else if (kind_.size != 0) {
-      try {
-        kind_.construct(place(index), it.value);
-      } catch (const std::exception& error) {
-        fail_to_read(index, error);
-      }
-    }
-    choice_.leave_out(index);
-  }
-  // Consecutive tasks of the run may have others between them in the map.
-  void add_by_index(const failure& why, std::uint64_t tasks, failure_runs& to) const {
-    const std::uint64_t end = why.index + tasks;
-    for (std::uint64_t k = why.index; k < end;) {
-      failure it = why;
-      it.index = choice_.task(k);
-      std::uint64_t same = 1;
-      while (k + same < end && choice_.task(k + same) == it.index + same) ++same;
-      to.emplace_back(std::move(it), same);
-      k += same;
-    }
-  }
-
-  const value_kind& kind_;
-  std::byte* memory_{};  // of all tasks; those that are left out and have not failed have a value there
-  std::unique_ptr<store_run> store_;
-  task_choice choice_;
-  failure_runs failed_;  // those that were read
-  options of_run_;
-  deadline last_;
-  bool sees_stops_{};
-  std::stop_source stop_;
-  std::stop_callback<request_stop> by_caller_;
-  std::optional<std::stop_callback<request_stop>> by_store_;
-};
-
-PARMAP_INLINE open_store::open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks,
-                                     const options& of_map)
-    : state_(std::make_unique<state>(what, kind, tasks, of_map)) {}
-PARMAP_INLINE open_store::~open_store() = default;
-
-PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
-PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
-PARMAP_INLINE void open_store::f_sees_stops() noexcept { state_->f_sees_stops(); }
-PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
-PARMAP_INLINE bool open_store::has_failed() const noexcept { return state_->run().stop().stop_requested(); }
-PARMAP_INLINE bool open_store::finish() {
-  state_->run().finish();
-  return state_->choice().has_all();
-}
-PARMAP_INLINE failure_list open_store::join(const results_base& ran, void* values) { return state_->join(ran, values); }
-PARMAP_INLINE void open_store::pass_notes(results_base& ran, results_base& whole) {
-  const task_choice& choice = state_->choice();
-  whole.note_stored({choice.words(), choice.of() - choice.size()});
-  std::optional<map_times> times = ran.take_times();
-  if (!times) return;
-  for (task_time& each : times->slowest) each.index = choice.task(each.index);
-  whole.note_times(std::move(*times));
-}
-PARMAP_INLINE const task_choice& open_store::choice() const noexcept { return state_->choice(); }
-PARMAP_INLINE stored_outcome open_store::find(std::uint64_t index) { return state_->run().find(index); }
-
-PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
-PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->choice().task(k); }
-PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t index) const noexcept {
-  return state_->run().number(index);
-}
-PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const failure* why) noexcept {
-  state_->store(it, value, why);
-}
-
-PARMAP_INLINE void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to) {
-  keys.visit(i, [&to](const auto& key) { to.add(to_stored(key)); });
-}
-
-PARMAP_INLINE void fail_to_read(std::uint64_t task, const std::exception& why) {
-  throw store_failed("parmap: the stored value of task " + std::to_string(task) + " cannot be read: it is " +
-                     why.what());
-}
-
-PARMAP_INLINE void refuse_store_for_values() {
-  throw std::invalid_argument(
-      "parmap: options.store cannot keep values of this type: it has no codec, or its move may throw; specialise "
-      "parmap::codec for it, or return something that has one");
-}
-PARMAP_INLINE void refuse_store_for_lazy_axes() {
-  throw std::invalid_argument("parmap: options.store cannot compare the elements of an axis that is endless or can be "
-                              "read only once with those "
-                              "of a later run; bound it by std::views::take(n), or copy its elements to a std::vector");
-}
-PARMAP_INLINE void refuse_store_for_axes() {
-  throw std::invalid_argument(
-      "parmap: options.store cannot compare the elements of these axes with those of a later run, as their type has no "
-      "codec; name what identifies an element by a key: parmap::axis(\"model\", models, &model::name), or specialise "
-      "parmap::codec");
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/trace_path.inl.hpp
-// The bodies of trace_path.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE const std::string& trace_folder() {
-  static const std::string folder = [] {
-    const char* const value = std::getenv("PARMAP_TRACE");
-    return std::string(value == nullptr ? "" : value);
-  }();
-  return folder;
-}
-
-PARMAP_INLINE std::string new_trace_in(const std::string& folder) {
-  static std::atomic<std::uint64_t> count{0};
-  constexpr std::uint64_t most = 1000;
-  if (inside_worker()) return {};
-  const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
-  if (number >= most) return {};
-  return folder + '/' + ::program_invocation_short_name + '-' + std::to_string(::getpid()) + '-' +
-         std::to_string(number) + ".json";
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/map_account.hpp
-// map_account: how many tasks have ended and how, why they failed, and how long they took. Its size is bounded.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class map_account {
- public:
-  static constexpr std::size_t most_causes = 256;
-  static constexpr std::size_t most_slowest = 20;
-  static constexpr std::size_t parts = 10;  // the bins of a factor of ten
-  static constexpr std::size_t bins = 14 * parts;
-
-  struct cause {
-    failure first;  // the first that came
-    std::uint64_t count;
-    bool differs;     // the messages differ in numbers
-    bool has_inputs;  // first.inputs has been looked for
-  };
-  struct slow_task {
-    std::uint64_t task;
-    unsigned attempt;
-    std::chrono::nanoseconds took;
-    bool failed;
-    std::string inputs;  // the caller sets them
-    bool has_inputs;
-  };
-
-  map_account();
-
-  // `why`: null if it has a value. `index`: of the task, among all.
-  void ended(const attempt& it, std::uint64_t index, const failure* why) {
-    if (why == nullptr) ++completed_;
-    else add_failure(*why, index);
-    add_time(it, index, why != nullptr);
-  }
-  // An attempt that will be repeated.
-  void retried(const attempt& it, std::uint64_t index) {
-    ++retried_;
-    add_time(it, index, true);
-  }
-
-  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
-  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
-  [[nodiscard]] std::uint64_t retried() const noexcept { return retried_; }
-  [[nodiscard]] std::chrono::nanoseconds busy() const noexcept { return busy_; }
-  // Attempts by their time: bin k begins at 1 ns times 10^(k / parts).
-  [[nodiscard]] const std::array<std::uint64_t, bins>& histogram() const noexcept { return histogram_; }
-  // The slowest first; each attempt counts.
-  [[nodiscard]] const std::vector<slow_task>& slowest() const noexcept { return slowest_; }
-  [[nodiscard]] std::vector<slow_task>& slowest() noexcept { return slowest_; }
-  // Whether the attempt that was added last is one of them.
-  [[nodiscard]] bool last_is_slow() const noexcept { return last_is_slow_; }
-  // The cause of most failures first.
-  [[nodiscard]] std::vector<const cause*> causes() const;
-  // Failures of other causes than those.
-  [[nodiscard]] std::uint64_t of_other_causes() const noexcept { return of_other_causes_; }
-  // Those whose first failure has no inputs yet.
-  [[nodiscard]] bool has_without_inputs() const noexcept { return without_inputs_ > 0; }
-  [[nodiscard]] std::vector<cause*> without_inputs();
-  // Of one of them.
-  void set_inputs(cause& of, std::string&& inputs) noexcept {
-    of.first.inputs = std::move(inputs);
-    of.has_inputs = true;
-    --without_inputs_;
-  }
-
- private:
-  void add_failure(const failure& why, std::uint64_t index);
-  void add_time(const attempt& it, std::uint64_t index, bool failed) {
-    busy_ += it.took;
-    ++histogram_[bin_of(it.took)];
-    last_is_slow_ = it.took > least_slow_;
-    if (last_is_slow_) add_slow(it, index, failed);
-  }
-  void add_slow(const attempt& it, std::uint64_t index, bool failed);
-  static std::size_t bin_of(std::chrono::nanoseconds took) noexcept;
-
-  std::uint64_t completed_{};
-  std::uint64_t failed_{};
-  std::uint64_t retried_{};
-  std::chrono::nanoseconds busy_{};
-  std::chrono::nanoseconds least_slow_{-1};
-  bool last_is_slow_{};
-  std::array<std::uint64_t, bins> histogram_{};
-  std::vector<slow_task> slowest_;
-  std::unordered_map<std::string, cause> causes_;
-  std::size_t without_inputs_{};
-  std::uint64_t of_other_causes_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/status_text.hpp
-// status_text: the state of a running map as JSON, for those who watch it from elsewhere.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What stays the same while the map runs.
-struct map_identity {
-  std::string label{};
-  std::string engine{};
-  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
-  std::uint64_t stored{};                // that have an outcome from an earlier run
-  std::string program{};
-  std::string host{};
-  int pid{};
-  double began{};  // Unix time
-};
-
-struct running_task {
-  std::uint64_t task{};
-  unsigned attempt{};
-  unsigned worker{};
-  std::chrono::nanoseconds age{};
-  std::string inputs{};
-};
-
-// How the map ended.
-enum class map_end {
-  not_yet,
-  complete,    // each task has ended
-  incomplete,  // some were stopped
-  exception,   // an exception left the map
-};
-
-struct map_state {
-  double heartbeat{};  // Unix time
-  std::chrono::nanoseconds elapsed{};
-  double rate{};  // tasks per second, of the last half minute
-  unsigned workers{};
-  std::vector<running_task> running{};  // the oldest first
-  map_end end{map_end::not_yet};
-};
-
-inline constexpr std::size_t most_running_shown = 64;
-
-// The program's name and host, for the constructor of a recorder.
-[[nodiscard]] map_identity identity_of_process();
-
-// The tasks of an object of JSON that both files have: "label":...,"stored":...
-void add_identity(std::string& to, const map_identity& of);
-// "completed":...,"failures":[...]
-void add_account(std::string& to, const map_account& of);
-[[nodiscard]] std::string status_text(const map_identity& of, const map_account& so_far, const map_state& now);
-// What the last event of a trace says.
-[[nodiscard]] std::string end_of_trace_text(const map_identity& of, const map_account& all, const map_state& last,
-                                            std::uint64_t left_out);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/trace_events.hpp
-// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number
-// of slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What became of an attempt.
-enum class attempt_end { value, failure, retried };
-
-// An attempt that has a slice of its own.
-struct trace_slice {
-  attempt it{};
-  std::uint64_t index{};  // of the task, among all
-  attempt_end how{attempt_end::value};
-  failure_kind kind{};
-  std::string message{};  // of a failure
-  std::string inputs{};
-};
-
-class trace_events {
- public:
-  using clock = attempt::clock;
-
-  static constexpr std::uint64_t usual_most = 1'000'000;
-  // A shorter task shares its slice, at first.
-  static constexpr std::chrono::microseconds shortest{100};
-
-  // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
-  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most);
-
-  // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
-  // shares one.
-  [[nodiscard]] bool has_own_slice(attempt& it, std::uint64_t index, const failure* why, bool again) {
-    seat& mine = seat_of(it.worker);
-    place(it, mine);
-    const bool fails = why != nullptr && of_failures_ < most_ / 10;
-    if ((it.took < least_ && !fails) || !stays()) {
-      share(it, index, why != nullptr && !again, mine);
-      return false;
-    }
-    if (fails) ++of_failures_;
-    end_shared(it.worker, mine);
-    return true;
-  }
-  void add(const trace_slice& it);
-  void happened_to(unsigned worker, worker_event what, clock::time_point when);
-  // An attempt begins. So the worker waits no longer.
-  void begun(const attempt& it) {
-    seat& mine = seat_of(it.worker);
-    if (mine.waits) end_wait(it.worker, mine, it.began);
-  }
-  // Writes the slices that tasks still share.
-  void end_shared();
-  // A line of metadata: its name, and `arguments`, an object of JSON.
-  void add_metadata(std::string_view name, std::string_view arguments);
-
-  // Nothing follows.
-  void end() { text_ += first_ ? "[]\n" : "\n]\n"; }
-
-  // What has been made since the last call, whole events.
-  [[nodiscard]] std::string take();
-  [[nodiscard]] std::size_t waiting_bytes() const noexcept { return text_.size(); }
-  // Events of workers for which there was no place.
-  [[nodiscard]] std::uint64_t left_out() const noexcept { return left_out_; }
-
- private:
-  // Consecutive short tasks of a worker.
-  struct shared_slice {
-    std::uint64_t tasks{};
-    std::uint64_t first{};
-    std::uint64_t last{};
-    std::uint64_t failed{};
-    clock::time_point began{};
-    clock::time_point end{};
-    std::chrono::nanoseconds busy{};
-    std::chrono::nanoseconds longest{};
-  };
-  struct seat {
-    clock::time_point end{};  // of what was placed last
-    shared_slice shared{};
-    bool named{};
-    bool waits{};
-    clock::time_point waits_since{};
-  };
-
-  [[nodiscard]] seat& seat_of(unsigned worker) {
-    if (worker >= seats_.size()) seats_.resize(worker + 1, seat{.end = began_});
-    return seats_[worker];
-  }
-  // Attempts of a worker follow each other. Where an engine knows only how long one took, and hears of several at once,
-  // they are drawn one after the other.
-  static void place(attempt& it, seat& mine) noexcept {
-    if (it.began < mine.end) it.began = mine.end;
-    mine.end = it.began + it.took;
-  }
-  void share(const attempt& it, std::uint64_t index, bool failed, seat& mine) {
-    shared_slice& all = mine.shared;
-    if (all.tasks > 0 && mine.end - all.began > 10 * least_ && stays()) end_shared(it.worker, mine);
-    if (all.tasks == 0) all = {.first = index, .last = index, .began = it.began};
-    ++all.tasks;
-    if (failed) ++all.failed;
-    if (index < all.first) all.first = index;
-    if (index > all.last) all.last = index;
-    all.busy += it.took;
-    if (it.took > all.longest) all.longest = it.took;
-    all.end = mine.end;
-  }
-  [[nodiscard]] bool stays() const noexcept { return written_ < most_; }
-  void end_shared(unsigned worker, seat& mine);
-  void end_wait(unsigned worker, seat& mine, clock::time_point when);
-  void begin_event(std::string_view phase, unsigned worker, clock::time_point when);
-  void count_slice();
-  void name(unsigned worker, seat& mine);
-
-  clock::time_point began_;
-  std::string pid_;
-  std::uint64_t most_;
-  std::chrono::nanoseconds least_{shortest};
-  std::uint64_t written_{};
-  std::uint64_t next_step_;  // slices after which least_ grows
-  std::uint64_t of_failures_{};
-  std::uint64_t of_workers_{};
-  std::uint64_t left_out_{};
-  bool first_{true};
-  std::vector<seat> seats_;
-  std::string text_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/map_recorder.hpp
-// map_recorder: the observer that writes the trace and the status file of a map.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// When the text of a task's inputs may be asked for.
-enum class text_time {
-  any,        // by any thread
-  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
-  when_told,  // in write_texts, finish and the destructor
-};
-
-struct record_request {
-  std::string trace{};                                    // a path; empty: no trace
-  std::vector<std::string> status{};                      // paths of status files
-  std::string option{"options.trace"};                    // what gave the path, for messages
-  map_identity about{};                                   // the recorder adds what is known of the process
-  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
-  text_time texts{text_time::any};
-  std::string (*words)(const failure& why){};  // what its message says; null: itself
-  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
-  bool is_silent{};                            // says nothing on stderr
-  std::uint64_t most_slices{trace_events::usual_most};
-};
-
-// A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
-class map_recorder final : public attempt_observer {
- public:
-  // Makes the files. `next` hears everything, too; null: there is none. Throws std::runtime_error if a file cannot be
-  // made, std::system_error if there is no thread.
-  explicit map_recorder(record_request&& asked, attempt_observer* next = nullptr);
-  // If finish was not called, an exception has ended the map.
-  ~map_recorder();
-
-  void begun(const attempt& it) noexcept override;
-  void failed(const attempt& it, const failure& why) noexcept override;
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
-  void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
-
-  // The tasks that are told from now on are first, first + step, ...
-  void number_from(std::uint64_t first, std::uint64_t step) noexcept;
-  // The tasks that are told from now on are these.
-  void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
-  // The number of tasks, if it was not known. `stored`: how many more need not run.
-  void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
-  void write_texts() noexcept;
-  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
-  // not.
-  void finish() noexcept;
-  // An exception has ended the map.
-  void abandon() noexcept;
-
- private:
-  static constexpr std::chrono::seconds beat{1};
-  static constexpr std::size_t much = 1 << 20;  // bytes that are worth a write before the next beat
-  static constexpr std::size_t samples = 30;    // beats, for the rate
-
-  struct seat {
-    attempt running{.number = 0};  // number 0: none
-    std::string inputs{};
-    bool has_inputs{};
-    attempt::clock::time_point asked{};  // when the inputs were asked for last
-  };
-
-  [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
-    if (numbers_ != nullptr) return numbers_->index(task);
-    return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
-  }
-  [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
-  [[nodiscard]] seat& seat_of(unsigned worker) {
-    if (worker >= seats_.size()) seats_.resize(worker + 1);
-    return seats_[worker];
-  }
-  void end_attempt(attempt it, const failure* why, bool again) noexcept;
-  void make_slice(attempt it, std::uint64_t index, const failure* why, bool again);
-  void serve() noexcept;
-  void sample_rate();
-  [[nodiscard]] map_state state(map_end end);
-  void write(map_end end, std::unique_lock<std::mutex>& lock) noexcept;
-  void end(bool by_exception) noexcept;
-  void add_text_of_slowest();
-  void add_end_of_trace(map_end how);
-  void note_error(const std::string& path, std::error_code why) noexcept;
-  template <class Act>
-  void guarded(const Act& act) noexcept;
-
-  record_request asked_;
-  attempt_observer* next_;
-  const renumbering* numbers_;
-  std::uint64_t first_{};
-  std::uint64_t step_{1};
-  std::vector<std::uint64_t> chosen_;
-  std::uint64_t generation_;  // of processes: a forked child leaves the files alone
-  attempt::clock::time_point began_;
-
-  std::mutex mutex_;
-  std::condition_variable news_;
-  bool over_{};
-  bool ended_{};
-  bool lost_{};  // there was no memory for something
-  bool is_incomplete_{};
-  std::string error_;
-  map_account account_;
-  trace_events events_;
-  std::vector<seat> seats_;
-  std::vector<trace_slice> without_text_;
-  std::deque<std::pair<attempt::clock::time_point, std::uint64_t>> ended_before_;  // how many had ended when
-  std::thread thread_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/recorder_for.hpp
-// recorder_for: the recorder of a map or stream by its options.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Null if there is nothing to record. `status`: a path of a status file, or empty.
-inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine_name,
-                                                  watched_tasks&& tasks, attempt_observer* next,
-                                                  const std::string& status) {
-  record_request asked;
-  asked.trace = chosen.trace.str();
-  if (asked.trace.empty() && !trace_folder().empty()) {
-    asked.trace = new_trace_in(trace_folder());
-    asked.option = "PARMAP_TRACE=" + trace_folder();
-    // If it cannot be made, the recorder says why its file cannot.
-    if (!asked.trace.empty()) static_cast<void>(::mkdir(trace_folder().c_str(), 0777));
-  }
-  if (!asked.trace.empty() && asked.trace + ".status" == status)
-    throw std::invalid_argument("parmap: options.trace and options.store name the same file, " + asked.trace);
-  if (!status.empty()) asked.status.push_back(status);
-  if (asked.trace.empty() && asked.status.empty()) return nullptr;
-  asked.about.label = chosen.label.str();
-  asked.about.engine = engine_name;
-  asked.about.tasks = tasks.size;
-  asked.about.stored = tasks.stored;
-  asked.text = std::move(tasks.text);
-  asked.numbers = tasks.numbers;
-  asked.is_silent = chosen.reporter.is_silent();
-  return std::make_unique<map_recorder>(std::move(asked), next);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/map_watch.inl.hpp
-// The bodies of map_watch.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class map_watch::state {
- public:
-  state(std::unique_ptr<map_recorder> recorder, attempt_observer* next)
-      : recorder_(std::move(recorder)),
-        kept_(recorder_ != nullptr ? recorder_.get() : next) {}
-
-  [[nodiscard]] map_recorder* recorder() const noexcept { return recorder_.get(); }
-  [[nodiscard]] time_keeper& kept() noexcept { return kept_; }
-
- private:
-  std::unique_ptr<map_recorder> recorder_;
-  time_keeper kept_;
-};
-
-PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
-                                   attempt_observer* next, const std::string& status)
-    : state_(std::make_unique<state>(recorder_for(chosen, engine_name, std::move(tasks), next, status), next)) {}
-PARMAP_INLINE map_watch::~map_watch() = default;
-PARMAP_INLINE attempt_observer& map_watch::observer() noexcept { return state_->kept(); }
-PARMAP_INLINE void map_watch::finish() noexcept {
-  if (state_->recorder() != nullptr) state_->recorder()->finish();
-}
-PARMAP_INLINE map_times map_watch::times() const { return state_->kept().times(); }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/combining_text.inl.hpp
-// The bodies of combining_text.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::string combining_text(std::uint64_t b, std::uint64_t e) {
-  return "combining tasks " + std::to_string(b) + ".." + std::to_string(e - 1) + ": ";
-}
-
-PARMAP_INLINE thrown describe_combining(std::uint64_t b, std::uint64_t e) {
-  thrown what = describe_current_exception();
-  if (!what.verbatim) what.message.insert(0, combining_text(b, e));
-  return what;
-}
-
-PARMAP_INLINE failure failure_of_combining(std::uint64_t index, std::uint64_t b, std::uint64_t e) {
-  thrown what = describe_combining(b, e);
-  return {index, what.kind, std::move(what.message), 1, std::current_exception()};
-}
-
-PARMAP_INLINE failure_list with_combining(failure_list list, failure_runs more,
-                                          const std::function<std::string(const failure&)>& text_of) {
-  if (list.empty() && more.empty()) return list;
-  failure_runs all = runs_of(list);
-  for (auto& [why, tasks] : all)
-    if (why.kind != failure_kind::stopped) why.message.insert(0, text_of(why));
-  for (auto& run : more) all.push_back(std::move(run));
-  return failure_list(std::move(all));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/usable_cores.inl.hpp
-// The bodies of usable_cores.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE unsigned cores_by_affinity() {
-  const unsigned cores = affinity().count();
-  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-}
-
-// The number of cores that the quota of one cgroup directory allows; 0 if it sets none.
-PARMAP_INLINE double quota_of(const std::string& directory) {
-  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
-  char* end = nullptr;
-  double quota = std::strtod(v2.c_str(), &end);
-  double period = std::strtod(end, nullptr);
-  if (v2.empty() || v2.starts_with("max")) {
-    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
-    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
-  }
-  return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-PARMAP_INLINE double cores_by_quota() {
-  double tightest = 0;
-  const std::string groups = text_of_file("/proc/self/cgroup");
-  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
-    end = std::min(groups.find('\n', begin), groups.size());
-    const std::string line = groups.substr(begin, end - begin);
-    // hierarchy:controllers:path; cgroup v2 has no controllers
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
-    std::string root;
-    if (controllers == ",,") root = "/sys/fs/cgroup";
-    else if (controllers.find(",cpu,") != std::string::npos) root = "/sys/fs/cgroup/cpu";
-    else continue;
-    std::string path = line.substr(second + 1);
-    for (;;) {
-      const double quota = quota_of(root + path);
-      if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
-      const auto slash = path.rfind('/');
-      if (slash == std::string::npos) break;
-      path.resize(slash);
-    }
-  }
-  return tightest;
-}
-
-PARMAP_INLINE unsigned usable_cores() {
-  static const unsigned cores = [] {
-    const unsigned affinity = cores_by_affinity();
-    const double quota = cores_by_quota();
-    return quota > 0 ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U,
-                                  affinity)
-                     : affinity;
-  }();
-  return inside_worker() ? 1 : cores;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/accumulator_memory.inl.hpp
-// The bodies of accumulator_memory.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded) {
-  return encoded ? make_arena_memory(fixed, workers) : shared_memory(fixed);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/stored_order.inl.hpp
-// The bodies of stored_order.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE stored_order::stored_order(const open_store& store, bool ordered) noexcept
-    : choice_(&store.choice()),
-      ordered_(ordered),
-      next_(choice_->next_left_out(0)) {}
-
-PARMAP_INLINE std::uint64_t stored_order::allow(std::uint64_t limit) noexcept {
-  limit_ = limit;
-  return ordered_ ? choice_->below(limit) : limit - std::min(limit, taken_);
-}
-
-PARMAP_INLINE std::optional<std::uint64_t> stored_order::next() noexcept {
-  if (is_at_end() || (ordered_ && next_ >= limit_)) return std::nullopt;
-  const std::uint64_t index = next_;
-  next_ = choice_->next_left_out(index + 1);
-  ++taken_;
-  return index;
-}
-PARMAP_INLINE bool stored_order::is_at_end() const noexcept { return next_ == choice_->of(); }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/observers/time_keeper.inl.hpp
-// The bodies of time_keeper.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
-  slowest_.reserve(most_kept + 1);
-}
-PARMAP_INLINE time_keeper::~time_keeper() = default;
-
-PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
-                                            attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
-  if (next_ != nullptr) next_->happened_to(worker, what, when);
-}
-
-PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
-  busy_ += it.took;
-  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
-  // A task is there once, with its slowest attempt.
-  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
-  if (same != slowest_.end()) {
-    if (same->took >= it.took) return nullptr;
-    slowest_.erase(same);
-  }
-  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
-  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
-  task_time* const entry = &*mine;
-  if (slowest_.size() > most_kept) slowest_.pop_back();
-  return entry;
-}
-
-PARMAP_INLINE map_times time_keeper::times() const {
-  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
-  return all;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_text.inl.hpp
-// The bodies of progress_text.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::string format_clock(std::chrono::nanoseconds time) {
-  using namespace std::chrono;
-  const auto seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(time).count());
-  const long long hours = seconds / 3600;
-  std::array<char, 32> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", hours,
-                                   static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
-  return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
-}
-
-// Three significant digits below 1000, whole numbers above. Not by printf: the decimal point must not depend on the
-// program's locale.
-PARMAP_INLINE std::string format_three_digits(double value) {
-  const int precision = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  std::array<char, 400> digits{};
-  const auto [end, error] =
-      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, precision);
-  return error == std::errc{} ? std::string(digits.data(), end) : "?";
-}
-
-PARMAP_INLINE std::string format_rate(double tasks_per_second) {
-  if (!(tasks_per_second > 0) || tasks_per_second > std::numeric_limits<double>::max()) return "?it/s";
-  const double seconds = 1 / tasks_per_second;
-  if (seconds > 1) return format_three_digits(seconds) + "s/it";
-  constexpr std::array prefixes{"", "k", "M", "G", "T", "P"};
-  std::size_t i = 0;
-  for (; i + 1 < prefixes.size() && tasks_per_second >= 999.5; ++i) tasks_per_second /= 1000;
-  return format_three_digits(tasks_per_second) + prefixes[i] + "it/s";
-}
-
-// The share of `done` in `total` as a number of steps, rounded down: all steps only if all is done.
-PARMAP_INLINE std::size_t share(std::uint64_t done, std::uint64_t total, std::size_t steps) {
-  if (done >= total) return steps;
-  const double exact = static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
-  return std::min(static_cast<std::size_t>(exact), steps - 1);
-}
-
-PARMAP_INLINE drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode) {
-  static constexpr std::array<std::string_view, 11> digits{" ", "1", "2", "3", "4", "5", "6", "7", "8", "9", "#"};
-  static constexpr std::array<std::string_view, 9> blocks{" ",      "\u258f", "\u258e", "\u258d", "\u258c",
-                                                          "\u258b", "\u258a", "\u2589", "\u2588"};
-  const std::string_view* symbols = unicode ? blocks.data() : digits.data();
-  const std::size_t full = (unicode ? blocks.size() : digits.size()) - 1;
-  const std::size_t filled = share(done, total, cells * full);
-  drawn_text bar;
-  for (std::size_t i = 0; i < cells; ++i) bar.text += symbols[std::min(full, filled - std::min(filled, i * full))];
-  bar.columns = cells;
-  return bar;
-}
-
-// The parts of a line, most important first. A part that does not fit is left out.
-enum class bar_detail { percent, counts, failed, times, rate };
-
-// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` is placed between the
-// percentage and the rest.
-PARMAP_INLINE drawn_text format_stats(const progress& now, bar_detail most, const drawn_text& middle, bool colour) {
-  const std::string percent = std::to_string(share(now.done(), now.total, 100));
-  drawn_text line;
-  line.add(std::string(3 - percent.size(), ' ')).add(percent).add("%");
-  if (most == bar_detail::percent) return line;
-  line.add(middle).add(std::to_string(now.done())).add("/").add(std::to_string(now.total));
-
-  drawn_text inside;
-  if (most >= bar_detail::times)
-    inside.add(format_clock(now.elapsed)).add("<").add(now.remaining ? format_clock(*now.remaining) : "?");
-  if (most >= bar_detail::rate) inside.add(", ").add(format_rate(now.rate));
-  if (most >= bar_detail::failed && now.failed > 0) {
-    if (inside.columns > 0) inside.add(", ");
-    if (colour) inside.text += "\x1b[31m";
-    inside.add(std::to_string(now.failed)).add(" failed");
-    if (colour) inside.text += "\x1b[0m";
-  }
-  if (inside.columns > 0) line.add(" [").add(inside).add("]");
-  return line;
-}
-
-PARMAP_INLINE drawn_text format_bar(const progress& now, std::size_t columns, bar_style style) {
-  constexpr std::size_t fewest_cells = 4;
-  const std::size_t around = format_stats(now, bar_detail::rate, drawn_text{}.add("|| "), style.colour).columns;
-  if (columns >= around + fewest_cells) {
-    drawn_text middle;
-    middle.add("|").add(format_cells(now.done(), now.total, columns - around, style.unicode)).add("| ");
-    return format_stats(now, bar_detail::rate, middle, style.colour);
-  }
-  for (const bar_detail most :
-       {bar_detail::rate, bar_detail::times, bar_detail::failed, bar_detail::counts, bar_detail::percent}) {
-    drawn_text line = format_stats(now, most, drawn_text{}.add(" "), style.colour);
-    if (line.columns <= columns) return line;
-  }
-  return {};
-}
-
-PARMAP_INLINE drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style) {
-  drawn_text line;
-  for (const char c : label) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool continues = (byte & 0xc0) == 0x80;  // a character of UTF-8 that has its column
-    if (!continues && line.columns + 2 >= columns / 2) break;
-    line.text += byte < 0x20 || byte == 0x7f ? ' ' : c;
-    line.columns += continues ? 0 : 1;
-  }
-  if (line.columns > 0) line.add(": ");
-  return line.add(format_bar(now, columns - line.columns, style));
-}
-
-PARMAP_INLINE std::string format_line(const progress& now) {
-  return format_stats(now, bar_detail::rate, drawn_text{}.add(" "), false).text;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/terminal.hpp
-// Terminal access: whether it is one, its width, its characters and colours, and writing to it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-inline constexpr int standard_error = 2;
-
-/// Whether fd is a terminal. False also for a closed fd.
-[[nodiscard]] bool is_terminal(int fd) noexcept;
-
-/// The columns of the terminal fd. If it does not report them (a fresh pseudo-terminal reports 0): the variable
-/// COLUMNS; if that is not a number from 1 to 65535: 80. Call it before each drawing, as windows change their size.
-[[nodiscard]] std::size_t terminal_columns(int fd) noexcept;
-
-/// Whether the locale's variables select UTF-8. The first of LC_ALL, LC_CTYPE, LANG that is set and not empty decides,
-/// as in setlocale. A library must not call setlocale, as that changes the program.
-[[nodiscard]] bool speaks_utf8();
-
-/// The convention of no-color.org: NO_COLOR, if set and not empty, forbids colour.
-[[nodiscard]] bool colour_allowed() noexcept;
-
-/// Writes all of text; continues after signals and partial writes. If fd accepts no more (closed, full, not ready),
-/// returns false, with errno, and drops the rest. May raise SIGPIPE, as write(2) does.
-bool write_all(int fd, std::string_view text) noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_meter.inl.hpp
-// The bodies of progress_meter.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE double overall_rate(const progress& p) noexcept {
-  const double seconds = std::chrono::duration<double>(p.elapsed).count();
-  return seconds > 0 ? static_cast<double>(p.done()) / seconds : 0;
-}
-
-PARMAP_INLINE progress_meter::progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept
-    : to_(&to),
-      total_(total),
-      start_(start),
-      sampled_(start) {
-  if (to.call_) {
-    how_ = drawing::call;
-    next_ = start + short_interval;
-    return;
-  }
-  switch (to.kind_) {
-    case report::automatic: next_ = start + patience; break;
-    case report::bar: next_ = start + short_interval; break;
-    case report::text:
-      how_ = drawing::lines;
-      next_ = start + long_interval;
-      break;
-    case report::silent: how_ = drawing::nothing; break;
-  }
-}
-
-PARMAP_INLINE progress_meter::~progress_meter() {
-  if (line_open_) write_all(standard_error, "\n");
-}
-
-PARMAP_INLINE bool progress_meter::draws_on_stderr(const reporter& to) noexcept {
-  if (to.call_ || to.kind_ == report::silent) return false;
-  return to.kind_ != report::automatic || is_terminal(standard_error);
-}
-
-PARMAP_INLINE std::chrono::nanoseconds progress_meter::wait(clock::time_point now) const noexcept {
-  if (next_ == never) return std::chrono::nanoseconds::max();
-  return std::max(std::chrono::nanoseconds::zero(), next_ - now);
-}
-
-PARMAP_INLINE void progress_meter::update(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
-  if (!due(now)) return;
-  decide();
-  if (how_ == drawing::nothing) return;
-  if (how_ == drawing::lines && now < start_ + long_interval) {
-    next_ = start_ + long_interval;
-    return;
-  }
-  next_ = now + (how_ == drawing::lines ? long_interval : short_interval);
-  sample(now, completed + failed);
-  show(state(now, completed, failed));
-}
-
-PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
-  if (finished_) return;
-  finished_ = true;
-  next_ = never;
-  if (how_ == drawing::undecided && to_->kind_ == report::automatic && now < start_ + patience) how_ = drawing::nothing;
-  decide();
-  if (how_ == drawing::nothing) return;
-  progress last = state(now, completed, failed);
-  last.finished = true;
-  last.rate = overall_rate(last);  // as tqdm does: the end is no longer about the last seconds
-  last.remaining = std::chrono::nanoseconds::zero();
-  show(last);
-  if (how_ != drawing::call && completed < total_)
-    write_all(standard_error, label() + format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
-}
-
-PARMAP_INLINE std::string progress_meter::label() const {
-  return to_->label_.empty() ? std::string() : to_->label_.str() + ": ";
-}
-
-// Asks what stderr is, once, and only when it matters.
-PARMAP_INLINE void progress_meter::decide() {
-  if (how_ != drawing::undecided) return;
-  if (is_terminal(standard_error)) {
-    how_ = drawing::bar;
-    style_ = {.unicode = speaks_utf8(), .colour = colour_allowed()};
-  } else if (to_->kind_ == report::bar) {
-    how_ = drawing::lines;
-  } else {
-    how_ = drawing::nothing;
-    next_ = never;
-  }
-}
-
-// tqdm's smoothing: tasks and time are averaged apart, each by last = 0.3 x + 0.7 last, and the
-// rate is their quotient, in which the correction for the first few samples cancels out. Time in
-// which no task ended stays with the next sample, so that slow tasks are not counted too fast.
-PARMAP_INLINE void progress_meter::sample(clock::time_point now, std::uint64_t done) noexcept {
-  if (done <= sampled_done_ || now <= sampled_) return;
-  constexpr double weight = 0.3;
-  const std::chrono::duration<double> seconds = now - sampled_;
-  mean_tasks_ += weight * (static_cast<double>(done - sampled_done_) - mean_tasks_);
-  mean_seconds_ += weight * (seconds.count() - mean_seconds_);
-  sampled_ = now;
-  sampled_done_ = done;
-}
-
-PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_t completed,
-                                             std::uint64_t failed) const noexcept {
-  progress p{.total = total_, .completed = completed, .failed = failed, .elapsed = now - start_};
-  p.rate = mean_seconds_ > 0 ? mean_tasks_ / mean_seconds_ : overall_rate(p);
-  if (p.rate > 0) {
-    const double seconds = static_cast<double>(total_ - std::min(total_, p.done())) / p.rate;
-    constexpr double longest = 9e9;  // what fits into nanoseconds
-    if (seconds < longest)
-      p.remaining = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
-  }
-  return p;
-}
-
-// A failed write is ignored: the results do not depend on whether somebody could watch, and
-// there is no better place to complain to than the stderr that is closed or full.
-PARMAP_INLINE void progress_meter::show(const progress& now) {
-  switch (how_) {
-    case drawing::call: to_->call_(now); break;
-    case drawing::lines: write_all(standard_error, label() + format_line(now) + "\n"); break;
-    case drawing::bar: draw(now); break;
-    case drawing::undecided:
-    case drawing::nothing: break;
-  }
-}
-
-PARMAP_INLINE void progress_meter::draw(const progress& now) {
-  // The last column stays free: some terminals wrap as soon as it is written.
-  const std::size_t columns = terminal_columns(standard_error) - 1;
-  const drawn_text line = format_bar(to_->label_.str(), now, columns, style_);
-  std::string bytes = "\r" + line.text;
-  const std::size_t remains = std::min(drawn_columns_, columns);
-  if (remains > line.columns) bytes.append(remains - line.columns, ' ');
-  if (now.finished) bytes += '\n';
-  line_open_ = !now.finished;
-  drawn_columns_ = line.columns;
-  write_all(standard_error, bytes);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/lazy_meter.inl.hpp
-// The bodies of lazy_meter.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, ticks begun)
-    : who_(&who),
-      total_(total),
-      begun_(begun),
-      silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
-
-PARMAP_INLINE bool lazy_meter::stays_silent() noexcept {
-  silent_ = silent_ || (inside_worker() && !who_->is_eager());
-  return silent_;
-}
-
-PARMAP_INLINE bool lazy_meter::tell(std::string_view line) {
-  if (stays_silent() || !progress_meter::draws_on_stderr(*who_)) return false;
-  write_all(standard_error, std::string(line) + '\n');
-  return true;
-}
-
-PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
-  if (stays_silent()) return;
-  const auto clock = std::chrono::steady_clock::now();
-  if (!meter_) start(clock, now);
-  if (meter_->due(clock)) meter_->update(clock, completed, failed);
-}
-
-PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
-  if (stays_silent()) return std::chrono::nanoseconds::max();
-  if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
-  return meter_->wait();
-}
-
-PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
-  constexpr std::uint64_t few = 1000;
-  if (!silent_ || total_ > few) elapsed_ = now_ticks() - begun_;
-  if (silent_ || (!who_->is_eager() && elapsed_ < worth_a_look_) || stays_silent()) return;
-  const auto clock = std::chrono::steady_clock::now();
-  if (!meter_) start(clock, now_ticks());
-  try {
-    meter_->finish(clock, completed, failed);
-  } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
-  }
-}
-
-PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
-  const auto us = static_cast<double>(now - begun_) / ticks_per_us();
-  meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/streams/stream_tally.inl.hpp
-// The bodies of stream_tally.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE stream_tally::stream_tally(const options& chosen, std::optional<std::uint64_t> tasks)
-    : begun_(now_ticks()),
-      silent_(chosen.reporter.is_silent()),
-      next_show_(begun_ + to_ticks(std::chrono::milliseconds(1))),
-      meter_(chosen.reporter, tasks.value_or(0), begun_) {
-  if (chosen.times) times_.emplace();
-}
-
-PARMAP_INLINE stream_tally::~stream_tally() = default;
-
-PARMAP_INLINE void stream_tally::add_failure(const failure& why) {
-  ++failed_;
-  std::string key = key_of_cause(why);
-  if (const auto found = causes_.find(key); found != causes_.end()) {
-    cause& known = found->second;
-    ++known.count;
-    known.differs = known.differs || known.first.message != why.message;
-    if (why.index < known.first.index) known.first = why;
-  } else if (causes_.size() < most_causes) {
-    failure first = why;
-    first.exception = nullptr;  // it would keep alive what it refers to
-    causes_.emplace(std::move(key), cause{std::move(first), 1, false});
-  } else {
-    ++of_other_causes_;
-  }
-}
-
-PARMAP_INLINE task_time* stream_tally::add_time(std::uint64_t task, unsigned attempt, ticks spent) {
-  const double ns = static_cast<double>(spent) / ticks_per_us() * 1e3;
-  return times_->add(
-      {.task = task, .number = attempt, .took = std::chrono::nanoseconds(static_cast<std::int64_t>(ns))});
-}
-
-PARMAP_INLINE bool stream_tally::show(std::uint64_t known) {
-  meter_.set_total(known);
-  const ticks now = now_ticks();
-  next_show_ = now + to_ticks(std::chrono::milliseconds(1));
-  try {
-    meter_.look(now, completed_, failed_);
-  } catch (const stop_now&) {
-    return false;
-  }
-  return true;
-}
-
-PARMAP_INLINE std::chrono::nanoseconds stream_tally::until_next_show() { return meter_.wait(); }
-
-PARMAP_INLINE void stream_tally::finish(std::uint64_t known) {
-  if (ended_) return;
-  ended_ = now_ticks();
-  meter_.set_total(known);
-  meter_.finish(completed_, failed_);
-}
-
-PARMAP_INLINE map_summary stream_tally::summary() const {
-  const auto us = static_cast<double>(ended_.value_or(now_ticks()) - begun_) / ticks_per_us();
-  map_summary all{taken(), completed_, std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)), {}};
-  for (const auto& [key, each] : causes_)
-    all.causes.push_back(
-        {each.first, each.count, each.differs ? without_numbers(each.first.message) : each.first.message});
-  std::ranges::sort(all.causes, [](const failure_cause& a, const failure_cause& b) {
-    return a.count != b.count ? a.count > b.count : a.first.index < b.first.index;
-  });
-  if (of_other_causes_ > 0) {
-    failure_cause others{{}, of_other_causes_, "other causes than the first " + std::to_string(most_causes)};
-    others.first.message = others.message;
-    all.causes.push_back(std::move(others));
-  }
-  if (times_) {
-    map_times measured = times_->times();
-    measured.elapsed = all.elapsed;
-    add_times(all, measured);
-  }
-  return all;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/stream_record.inl.hpp
-// The bodies of stream_record.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
-                                        const std::string& status) {
-  stored_ = tasks.stored;
-  it_ = recorder_for(chosen, engine_name, std::move(tasks), nullptr, status);
-}
-PARMAP_INLINE void stream_record::tell_of(attempt it, ticks spent, const failure* why) const noexcept {
-  if (why != nullptr && why->kind == failure_kind::stopped) return;
-  it.took = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(spent) / ticks_per_us() * 1e3));
-  it.began = attempt::clock::now() - it.took;
-  it_->begun(it);
-  it_->ended(it, {}, why);
-}
-PARMAP_INLINE void stream_record::finish(std::uint64_t tasks) const noexcept {
-  if (it_ == nullptr) return;
-  it_->set_tasks(tasks - std::min(tasks, stored_));
-  it_->finish();
-}
-PARMAP_INLINE void stream_record::abandon() const noexcept {
-  if (it_ != nullptr) it_->abandon();
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/failure_causes.inl.hpp
 // The bodies of failure_causes.hpp.
@@ -24716,6 +26723,7 @@ PARMAP_INLINE std::string format_summary(std::chrono::nanoseconds elapsed, std::
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/openmp_threads.hpp
 // end_openmp_threads: before a fork; OpenMP's threads do not survive it, and a parallel region would wait for them.
@@ -25226,7 +27234,7 @@ PARMAP_INLINE std::uint64_t start_time(std::uint64_t monotonic) noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/cpu_mask.inl.hpp
+// ==== parmap/detail/system/linux/cpu_mask.inl.hpp
 // The bodies of cpu_mask.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -25242,6 +27250,7 @@ PARMAP_INLINE cpu_mask affinity() {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/system/number_text.inl.hpp
 // The bodies of number_text.hpp.
@@ -25287,6 +27296,7 @@ PARMAP_INLINE std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/oom_killer.inl.hpp
 // The bodies of oom_killer.hpp.
@@ -25314,6 +27324,7 @@ PARMAP_INLINE void offer_to_oom_killer(const child_process& worker) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/schedule/task_scope.inl.hpp
 // The bodies of task_scope.hpp.
@@ -25326,10 +27337,11 @@ PARMAP_INLINE int& task_scope::depth() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
-// ==== parmap/detail/system/inside_worker.inl.hpp
-// The bodies of inside_worker.hpp. Copies of the library share no symbol: one may be of another version, or loaded by
-// dlopen apart from the others. They share the environment.
+// ==== parmap/detail/system/linux/inside_worker.inl.hpp
+// The bodies of inside_worker.hpp on Linux. Copies of the library share no symbol: one may be of another version, or
+// loaded by dlopen apart from the others. They share the environment.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -25382,6 +27394,22 @@ PARMAP_INLINE void enter_worker() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/inside_worker.inl.hpp
+// The bodies of inside_worker.hpp where no engine forks.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool inside_worker() noexcept { return false; }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/inside_worker.inl.hpp
+// The bodies of inside_worker.hpp on this system.
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/memory_limit.inl.hpp
 // The bodies of memory_limit.hpp.
@@ -25427,6 +27455,7 @@ PARMAP_INLINE void tell_of_refused_memory(void (*note)()) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/task_tally.inl.hpp
 // The bodies of task_tally.hpp.
@@ -25505,9 +27534,38 @@ PARMAP_INLINE failure_list task_tally::finish(value_places& values) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_WINDOWS
 
-// ==== parmap/detail/system/stay_loaded.inl.hpp
-// The bodies of stay_loaded.hpp.
+// ==== parmap/detail/system/windows/windows_header.hpp
+// <windows.h> with few of its macros.
+
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+
+// ==== parmap/detail/system/windows/stay_loaded.inl.hpp
+// The bodies of stay_loaded.hpp on Windows.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void stay_loaded() noexcept {
+  static const bool pinned = [] {
+    HMODULE here{};
+    constexpr DWORD how = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
+    return ::GetModuleHandleExW(how, reinterpret_cast<LPCWSTR>(&stay_loaded), &here) != 0;
+  }();
+  static_cast<void>(pinned);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/stay_loaded.inl.hpp
+// The bodies of stay_loaded.hpp on Linux and macOS.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -25524,219 +27582,126 @@ PARMAP_INLINE void stay_loaded() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
-// ==== parmap/detail/pools/sent_store.inl.hpp
-// The bodies of sent_store.hpp.
+// ==== parmap/detail/system/stay_loaded.inl.hpp
+// The bodies of stay_loaded.hpp on this system.
+#if PARMAP_WINDOWS
 
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vector<std::byte> bytes) {
-  const std::lock_guard lock(lock_);
-  if (const auto found = known_.find(text_of(bytes)); found != known_.end()) {
-    used_.splice(used_.begin(), used_, found->second);
-    return used_.front();
-  }
-  const auto made = std::make_shared<kept_function>();
-  made->bytes = std::move(bytes);
-  functions one{made};
-  known_.emplace(text_of(made->bytes), one.begin());
-  try {
-    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
-  } catch (...) {
-    known_.erase(text_of(made->bytes));
-    throw;
-  }
-  used_.splice(used_.begin(), one);
-  function_bytes_ += made->bytes.size();
-  drop_old();
-  return made;
-}
-
-PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
-  const std::lock_guard lock(lock_);
-  drop_old();
-  const auto made = std::make_shared<in_use>(dropped_);
-  made->what() = store(encode);
-  return {made, &made->what()};
-}
-
-PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
-  shared_heap& heap = memory_.heap();
-  const shared_heap::block made = heap.keep(heap.draft(encode));
-  const std::uint64_t number = ++newest_;
-  return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
-}
-
-PARMAP_INLINE void sent_store::drop_inputs() {
-  bool held = false;
-  {
-    const std::lock_guard lock(dropped_->lock);
-    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
-      const sent_bytes& each = all.back();
-      memory_.heap().drop({each.offset, each.size});
-      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
-    }
-    dropped_->any_large = false;
-  }
-  if (held) wake_();
-}
-
-PARMAP_INLINE void sent_store::drop_old() {
-  drop_inputs();
-  // At most two at a time, of which one makes room for the next function: those in use pass to the front.
-  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
-    if (used_.back().use_count() > 1) {
-      used_.splice(used_.begin(), used_, std::prev(used_.end()));
-      continue;
-    }
-    const kept_function& oldest = *used_.back();
-    memory_.heap().drop({oldest.where.offset, oldest.where.size});
-    known_.erase(text_of(oldest.bytes));
-    function_bytes_ -= oldest.bytes.size();
-    used_.pop_back();
-  }
-}
-
-PARMAP_INLINE void sent_store::drop_unused() noexcept {
-  const std::lock_guard lock(lock_);
-  try {
-    drop_old();
-  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next time
-  }
-}
-
-PARMAP_INLINE kept_inputs sent_store::keep_foreign_inputs(const write& encode) {
-  std::unique_ptr<shared_memory> space;
-  {
-    const std::lock_guard lock(lock_);
-    space = std::move(draft_);
-  }
-  if (space == nullptr) space = std::make_unique<shared_memory>(draft_memory());
-  byte_writer draft(space->bytes(), space->bytes() + space->size());
-  encode(draft);
-  kept_inputs made = keep_inputs([&draft](byte_writer& to) { to.write(draft.data(), draft.written()); });
-  constexpr std::size_t much = 1 << 20;
-  if (draft.written() > much) space.reset();
-  const std::lock_guard lock(lock_);
-  draft_ = std::move(space);
-  return made;
-}
-
-// As much address space as the system permits; only what is written costs memory.
-PARMAP_INLINE shared_memory sent_store::draft_memory() {
-  for (std::size_t size = std::size_t{16} << 30;; size /= 2) try {
-      return shared_memory(size);
-    } catch (const std::system_error&) {
-      if (size <= std::size_t{1} << 20) throw std::bad_alloc();
-    }
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_tasks.inl.hpp
-// The bodies of pool_tasks.hpp.
+// ==== parmap/detail/system/windows/interrupt_watch.inl.hpp
+// The bodies of interrupt_watch.hpp on Windows: Ctrl-C and Ctrl-Break of the console. There is no SIGTERM.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE pool_tasks::pool_tasks(pool_memory& memory, function_reader only) noexcept
-    : process_tasks(std::numeric_limits<std::uint64_t>::max(), {slot_kind::none, 0}),
-      memory_(memory),
-      only_(only) {}
-
-PARMAP_INLINE std::uint64_t pool_tasks::end_of(std::uint64_t task) const noexcept {
-  const batch* const it = memory_.table().find(task);
-  return it == nullptr ? task + 1 : it->end();  // run() tells
-}
-
-PARMAP_INLINE void pool_tasks::run(worker_chunk& chunk, context& self) const {
-  const batch* const found = memory_.table().find(chunk.next());
-  if (found == nullptr) leave_process(farewell::damaged, EXIT_FAILURE);
-  const batch it = *found;  // what a task runs on may call find()
-  worker_ = self.worker();
-  self.set_seed(it.seed);
-  chunk.allow(it.allowed);
-  batch_run tasks(chunk, it, memory_.table(), self);
-  forget_others(it);
-  // Reading is a part of the first task: its time counts, and what it throws is that task's failure.
-  if (memory_.table().begin() && (has_read(it) || tasks.begin_task())) {
-    const pool_function& f = function(it.function);
-    f.run(inputs(f, it.inputs), tasks, self);
+class interrupt_handlers {
+ public:
+  static interrupt_handlers& of_this_process() {
+    static auto& all = *new interrupt_handlers;  // never destroyed, as Windows calls the handler in a thread of its own
+    return all;
   }
-  while (!chunk.empty()) {  // the batch was halted
-    chunk.begin_task();
-    chunk.outlet().send_stopped(chunk.next());
-    chunk.end_task();
+
+  void add(interrupt_watch& who) {
+    const std::scoped_lock turn(turns_);
+    const bool is_first = with_watches([&] {
+      const bool none = watches_.empty();
+      if (none) has_come_ = false;
+      watches_.push_back(&who);
+      return none;
+    });
+    if (is_first && !program_has_handler()) ::SetConsoleCtrlHandler(handle, TRUE);
   }
-}
-
-PARMAP_INLINE bool pool_tasks::has_read(const batch& it) const noexcept {
-  return inputs_.number == it.inputs.number && !functions_.empty() && functions_.front().number == it.function.number;
-}
-
-// Before a task begins: so one of this batch is not blamed for the destructors of what others ran on.
-PARMAP_INLINE void pool_tasks::forget_others(const batch& it) const noexcept {
-  if (inputs_.number != it.inputs.number) inputs_ = {};
-  if (std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) != functions_.end()) return;
-  while (!functions_.empty() &&
-         (functions_.size() >= most_functions || function_bytes_ + it.function.size > much_memory)) {
-    function_bytes_ -= functions_.back().size;
-    functions_.pop_back();
+  void remove(interrupt_watch& who) {
+    const std::scoped_lock turn(turns_);
+    const bool is_last = with_watches([&] {
+      std::erase(watches_, &who);
+      return watches_.empty();
+    });
+    if (is_last) ::SetConsoleCtrlHandler(handle, FALSE);  // no effect if it is not set
   }
-}
-
-PARMAP_INLINE void pool_tasks::before_wait() const noexcept {
-  if (inputs_.size >= much_memory && !memory_.is_held(worker_, inputs_.number)) inputs_ = {};
-}
-
-PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) const {
-  const auto place = std::ranges::find(functions_, sent.number, &kept<pool_function>::number);
-  if (place != functions_.end()) {
-    functions_.splice(functions_.begin(), functions_, place);
-    return *functions_.front().what;
+  [[nodiscard]] bool has_heard() {
+    return with_watches([&] { return has_come_ && !watches_.empty(); });
   }
-  byte_reader bytes = bytes_of(sent);
-  std::uintptr_t address = 0;
-  std::memcpy(&address, bytes.read(sizeof address), sizeof address);
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): it was one
-  const auto reader = only_ != nullptr ? only_ : reinterpret_cast<function_reader>(address);
-  functions_.push_front({sent.number, reader(bytes), sent.size});
-  function_bytes_ += sent.size;
-  return *functions_.front().what;
-}
 
-PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
-  if (inputs_.number != sent.number || inputs_.what == nullptr) {
-    if (sent.size >= much_memory) memory_.hold(worker_, sent.number);
-    inputs_ = {sent.number, of.read(bytes_of(sent)), sent.size};
+ private:
+  // Whether the program handles Ctrl-C by signal(). Handlers that it has given to Windows cannot be asked for.
+  static bool program_has_handler() noexcept {
+    const auto before = std::signal(SIGINT, SIG_DFL);
+    static_cast<void>(std::signal(SIGINT, before));
+    return before != SIG_DFL;
   }
-  return *inputs_.what;
-}
+  // Not while Windows is asked to add or remove the handler: it may wait for a handler that runs.
+  template <class Act>
+  bool with_watches(const Act& act) {
+    const std::scoped_lock lock(mutex_);
+    return act();
+  }
+  static BOOL WINAPI handle(DWORD what) {
+    if (what != CTRL_C_EVENT && what != CTRL_BREAK_EVENT) return FALSE;
+    interrupt_handlers& all = of_this_process();
+    return all.with_watches([&] {
+      if (all.watches_.empty() || std::exchange(all.has_come_, true)) return false;  // ends the program, as usual
+      for (interrupt_watch* const each : all.watches_)
+        if (const auto then = std::exchange(each->then_, nullptr)) then();
+      return true;
+    });
+  }
 
-PARMAP_INLINE void serve_pool_as_program(const worker_assignment& mine, int memory, function_reader read,
-                                         void (*at_go)(void* given, std::ptrdiff_t distance), void* given) {
-  pool_memory annex(mine.workers);
-  const pool_tasks tasks(annex, read);
-  serve_stream_as_program(tasks, mine, memory, annex, [=](std::ptrdiff_t distance) { at_go(given, distance); });
-}
+  std::mutex turns_;  // the handler is being set or removed
+  std::mutex mutex_;  // of the others
+  std::vector<interrupt_watch*> watches_;
+  bool has_come_{};
+};
 
-PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {
-  if (memory_.contains(sent) && checksum(memory_.at(sent.offset), sent.size, sent.number) == sent.check)
-    return {memory_.at(sent.offset), sent.size};
-  throw bad_encoding(
-      "the function or the inputs were written over by a task of this pool that wrote to memory it does not own");
+PARMAP_INLINE interrupt_watch::interrupt_watch(std::function<void()> then) : then_(std::move(then)) {
+  interrupt_handlers::of_this_process().add(*this);
+}
+PARMAP_INLINE interrupt_watch::~interrupt_watch() { interrupt_handlers::of_this_process().remove(*this); }
+
+PARMAP_INLINE bool interrupt_watch::has_heard() noexcept { return interrupt_handlers::of_this_process().has_heard(); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/service_thread.hpp
+// service_thread: starts a thread that works for a map beside its workers.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Starts a thread that runs `serve` and takes no signal of the program. It has begun when this returns, and allocates
+// nothing any more until `serve` does: the caller is about to fork, and not every allocator (that of ASan in g++ 12)
+// keeps a process from being forked while another thread is inside it. Such a process would wait for ever.
+// Throws std::system_error if no thread can be had.
+template <class Serve>
+[[nodiscard]] std::thread service_thread(Serve serve) {
+  std::mutex mutex;
+  std::condition_variable news;
+  bool begun = false;
+  std::unique_lock lock(mutex);
+  const signals_blocked here;
+  std::thread made([&mutex, &news, &begun, serve = std::move(serve)] {
+    {
+      const std::scoped_lock turn(mutex);
+      begun = true;
+      news.notify_one();  // under the lock: the three end once the starter has it
+    }
+    serve();
+  });
+  news.wait(lock, [&] { return begun; });
+  return made;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if !PARMAP_WINDOWS
 
-// ==== parmap/detail/system/interrupt_watch.inl.hpp
-// The bodies of interrupt_watch.hpp.
+// ==== parmap/detail/system/posix/interrupt_watch.inl.hpp
+// The bodies of interrupt_watch.hpp on Linux and macOS.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 // What the handler may touch: it runs between any two instructions of any thread.
 struct interrupt_words {
   std::atomic<pid_t> owner{0};
-  std::atomic<int> bell{-1};     // an eventfd; -1: nobody listens any more
+  std::atomic<int> bell{-1};     // what wakes the thread; -1: nobody listens any more
   std::atomic<int> received{0};  // since the handlers were set
   std::atomic<int> inside{0};    // threads in the handler, which may use the bell
 };
@@ -25745,6 +27710,15 @@ PARMAP_INLINE interrupt_words& words_of_interrupts() noexcept {
   return all;
 }
 static_assert(std::atomic<pid_t>::is_always_lock_free);
+
+// By raise(), in a task.
+inline bool comes_from_this_thread([[maybe_unused]] const siginfo_t& about) noexcept {
+#ifdef SI_TKILL
+  return about.si_code == SI_TKILL;
+#else
+  return false;
+#endif
+}
 
 inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
   const int before = errno;
@@ -25755,7 +27729,7 @@ inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
   const int bell = all.bell.load();
   if (is_ours && bell >= 0 && all.received.fetch_add(1) == 0) {
     event_counter::wake(bell);
-  } else if (is_ours || !inside_worker() || about->si_code == SI_TKILL) {  // by raise(), in a task
+  } else if (is_ours || !inside_worker() || comes_from_this_thread(*about)) {
     static_cast<void>(::signal(signal, SIG_DFL));
     static_cast<void>(::raise(signal));  // takes effect when this handler has returned
   }
@@ -25802,12 +27776,9 @@ class interrupt_handlers {
     interrupt_words& all = words_of_interrupts();
     all.received = 0;
     all.owner = process_;
-    all.bell = bell_->descriptor();
+    all.bell = bell_->waker();
     is_over_ = false;
-    {
-      const signals_blocked meanwhile;
-      thread_ = std::thread([this] { listen(); });
-    }
+    thread_ = service_thread([this] { listen(); });
     for (const int signal : signals) {
       struct sigaction now{};
       if (::sigaction(signal, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL)
@@ -25815,7 +27786,7 @@ class interrupt_handlers {
       struct sigaction ours{};
       ours.sa_sigaction = note_interrupt;
       ours.sa_flags = SA_RESTART | SA_SIGINFO;
-      ::sigemptyset(&ours.sa_mask);
+      static_cast<void>(sigemptyset(&ours.sa_mask));  // a macro on macOS
       static_cast<void>(::sigaction(signal, &ours, nullptr));
     }
   }
@@ -25830,7 +27801,7 @@ class interrupt_handlers {
     all.bell = -1;
     while (all.inside.load() > 0) std::this_thread::yield();  // a handler is a few instructions long
     is_over_ = true;
-    event_counter::wake(bell_->descriptor());
+    event_counter::wake(bell_->waker());
     thread_.join();
     bell_.reset();
   }
@@ -25849,9 +27820,9 @@ class interrupt_handlers {
   }
 
   pid_t process_{::getpid()};
-  interrupt_handlers* parent_;
-  std::mutex turns_;  // the handlers are being set or restored
-  std::mutex mutex_;  // of watches_
+  [[maybe_unused]] interrupt_handlers* parent_;  // so that no leak is seen
+  std::mutex turns_;                             // the handlers are being set or restored
+  std::mutex mutex_;                             // of watches_
   std::vector<interrupt_watch*> watches_;
   std::optional<event_counter> bell_;
   std::atomic<bool> is_over_{false};
@@ -25871,6 +27842,224 @@ PARMAP_INLINE bool interrupt_watch::has_heard() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/interrupt_watch.inl.hpp
+// The bodies of interrupt_watch.hpp on this system.
+
+// ==== parmap/detail/system/utf8.inl.hpp
+// The bodies of utf8.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::size_t length_of_character(std::string_view text, std::size_t at) noexcept {
+  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0U; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  for (std::size_t k = 1; k < length; ++k)
+    if ((byte(k) & 0xc0) != 0x80) return 0;
+  const unsigned second = byte(1);  // overlong forms, surrogates, and what lies above U+10FFFF
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+      (first == 0xf4 && second > 0x8f))
+    return 0;
+  return length;
+}
+
+PARMAP_INLINE bool is_utf8(std::string_view text) noexcept {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = length_of_character(text, at);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
+PARMAP_INLINE std::uint32_t take_character(std::string_view& text) noexcept {
+  const auto byte = [&](std::size_t k) { return std::uint32_t{static_cast<unsigned char>(text[k])}; };
+  const std::size_t length = length_of_character(text, 0);
+  std::uint32_t character = length == 1 ? byte(0) : byte(0) & (0x7fU >> length);
+  for (std::size_t k = 1; k < length; ++k) character = character << 6 | (byte(k) & 0x3f);
+  text.remove_prefix(length);
+  return character;
+}
+
+PARMAP_INLINE void append_character(std::string& to, std::uint32_t character) {
+  const auto add = [&to](std::uint32_t byte) { to += static_cast<char>(static_cast<unsigned char>(byte)); };
+  if (character < 0x80) return add(character);
+  if (character < 0x800) {
+    add(0xc0 | character >> 6);
+  } else {
+    if (character < 0x10000) {
+      add(0xe0 | character >> 12);
+    } else {
+      add(0xf0 | character >> 18);
+      add(0x80 | (character >> 12 & 0x3f));
+    }
+    add(0x80 | (character >> 6 & 0x3f));
+  }
+  add(0x80 | (character & 0x3f));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/program_name.inl.hpp
+// program_name on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string program_name() { return ::program_invocation_short_name; }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/this_process.inl.hpp
+// The bodies of this_process.hpp on Linux and macOS, without program_name.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE int process_id() noexcept { return ::getpid(); }
+
+PARMAP_INLINE std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_MACOS
+
+// ==== parmap/detail/system/macos/program_name.inl.hpp
+// program_name on macOS.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string program_name() {
+  const char* const name = ::getprogname();
+  return name != nullptr ? name : "";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_WINDOWS
+
+// ==== parmap/detail/system/windows/this_process.inl.hpp
+// The bodies of this_process.hpp on Windows.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE int process_id() noexcept { return static_cast<int>(::GetCurrentProcessId()); }
+
+PARMAP_INLINE std::string program_name() {
+  std::array<char, 1024> path{};
+  const DWORD size = ::GetModuleFileNameA(nullptr, path.data(), static_cast<DWORD>(path.size()));
+  std::string name(path.data(), size);
+  name.erase(0, name.find_last_of("\\/") + 1);  // npos + 1 is 0
+  if (name.ends_with(".exe")) name.resize(name.size() - 4);
+  return name;
+}
+
+PARMAP_INLINE std::string host_name() {
+  std::array<char, 256> name{};
+  auto size = static_cast<DWORD>(name.size());
+  return ::GetComputerNameExA(ComputerNameDnsHostname, name.data(), &size) != 0 ? std::string(name.data(), size)
+                                                                                : std::string();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/this_process.inl.hpp
+// The bodies of this_process.hpp on this system.
+#if PARMAP_WINDOWS
+
+// ==== parmap/detail/system/windows/file_calls.inl.hpp
+// The bodies of file_calls.hpp on Windows. Paths are in the program's code page, as those of std::fopen.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::error_code write_file(const std::string& path, file_start start, std::string_view text) noexcept {
+  constexpr std::size_t most = 1 << 20;  // of one write
+  const auto last_error = [] { return std::error_code(errno, std::generic_category()); };
+  const int flags = start == file_start::fresh ? _O_CREAT | _O_TRUNC : _O_APPEND;
+  const int file = ::_open(path.c_str(), _O_WRONLY | _O_BINARY | _O_NOINHERIT | flags, _S_IREAD | _S_IWRITE);
+  if (file < 0) return last_error();
+  std::error_code result;
+  while (!text.empty() && !result) {
+    const int written = ::_write(file, text.data(), static_cast<unsigned>(std::min(text.size(), most)));
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+    else result = last_error();
+  }
+  if (::_close(file) != 0 && !result) result = last_error();
+  return result;
+}
+
+// While another program reads the old file it cannot be replaced, so this tries for a tenth of a second.
+PARMAP_INLINE std::error_code move_file(const std::string& from, const std::string& to) noexcept {
+  constexpr int most_attempts = 20;
+  for (int attempt = 1;; ++attempt) {
+    if (::MoveFileExA(from.c_str(), to.c_str(), MOVEFILE_REPLACE_EXISTING) != 0) return {};
+    const DWORD why = ::GetLastError();
+    const bool may_pass = why == ERROR_ACCESS_DENIED || why == ERROR_SHARING_VIOLATION;
+    if (!may_pass || attempt == most_attempts)
+      return std::make_error_code(may_pass ? std::errc::permission_denied : std::errc::io_error);
+    ::Sleep(5);
+  }
+}
+
+PARMAP_INLINE void make_folder(const std::string& path) noexcept { static_cast<void>(::_mkdir(path.c_str())); }
+
+PARMAP_INLINE std::string absolute_path(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> all(::_fullpath(nullptr, path.c_str(), 0), &std::free);
+  return all == nullptr ? path : std::string(all.get());
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/file_calls.inl.hpp
+// The bodies of file_calls.hpp on Linux and macOS.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::error_code last_system_error() noexcept { return {errno, std::generic_category()}; }
+
+PARMAP_INLINE std::error_code write_file(const std::string& path, file_start start, std::string_view text) noexcept {
+  const int flags = start == file_start::fresh ? O_CREAT | O_TRUNC : O_APPEND;
+  file_descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags, 0666));
+  if (file.get() < 0) return last_system_error();
+  while (!text.empty()) {
+    const auto written = ::write(file.get(), text.data(), text.size());
+    if (written >= 0) text.remove_prefix(static_cast<std::size_t>(written));
+    else if (errno != EINTR) return last_system_error();
+  }
+  const int fd = file.get();
+  file.release();
+  // Some file systems tell only now that the disk is full. After EINTR it is closed, too.
+  return ::close(fd) == 0 || errno == EINTR ? std::error_code() : last_system_error();
+}
+
+PARMAP_INLINE std::error_code move_file(const std::string& from, const std::string& to) noexcept {
+  return std::rename(from.c_str(), to.c_str()) == 0 ? std::error_code() : last_system_error();
+}
+
+PARMAP_INLINE void make_folder(const std::string& path) noexcept { static_cast<void>(::mkdir(path.c_str(), 0777)); }
+
+PARMAP_INLINE std::string absolute_path(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
+  return here == nullptr ? path : std::string(here.get()) + '/' + path;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/file_calls.inl.hpp
+// The bodies of file_calls.hpp on this system.
 
 // ==== parmap/detail/traces/map_account.inl.hpp
 // The bodies of map_account.hpp.
@@ -25978,10 +28167,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE map_identity identity_of_process() {
   map_identity mine;
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) == 0) mine.host = host.data();
-  mine.program = ::program_invocation_short_name;
-  mine.pid = ::getpid();
+  mine.host = host_name();
+  mine.program = program_name();
+  mine.pid = process_id();
   mine.began = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   return mine;
 }
@@ -26134,11 +28322,13 @@ PARMAP_INLINE std::string end_of_trace_text(const map_identity& of, const map_ac
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE trace_events::trace_events(clock::time_point began, int pid, std::uint64_t most)
+PARMAP_INLINE trace_events::trace_events(clock::time_point began, int pid, std::uint64_t most,
+                                         std::function<std::string(unsigned)> row)
     : began_(began),
       pid_(std::to_string(pid)),
       most_(most),
-      next_step_(most / 2) {}
+      next_step_(most / 2),
+      row_(std::move(row)) {}
 
 PARMAP_INLINE double us_of(std::chrono::nanoseconds span) noexcept {
   return std::chrono::duration<double, std::micro>(span).count();
@@ -26164,7 +28354,9 @@ PARMAP_INLINE void trace_events::add_metadata(std::string_view name, std::string
 PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
   if (std::exchange(mine.named, true)) return;
   begin_event("M", worker, began_);
-  text_ += R"(,"name":"thread_name","args":{"name":"worker )" + std::to_string(worker) + "\"}}";
+  text_ += R"(,"name":"thread_name","args":{"name":)";
+  add_json(text_, row_ ? row_(worker) : "worker " + std::to_string(worker));
+  text_ += "}}";
 }
 
 // After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.
@@ -26304,13 +28496,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A task may change the working directory.
-PARMAP_INLINE std::string absolute_path(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
-  return here == nullptr ? path : std::string(here.get()) + '/' + path;
-}
-
 [[noreturn]] PARMAP_INLINE void throw_cannot_write(const record_request& asked, const std::string& path,
                                                    std::error_code why) {
   throw std::runtime_error("parmap: " + asked.option + ": cannot write " + path + ": " + why.message() +
@@ -26323,7 +28508,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
       numbers_(asked_.numbers),
       generation_(fork_generation()),
       began_(attempt::clock::now()),
-      events_(began_, ::getpid(), asked_.most_slices) {
+      events_(began_, process_id(), asked_.most_slices, asked_.row) {
   const map_identity process = identity_of_process();
   map_identity& mine = asked_.about;
   if (mine.program.empty()) mine.program = process.program;
@@ -26331,7 +28516,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
   mine.pid = process.pid;
   mine.began = process.began;
   if (!asked_.trace.empty()) {
-    asked_.trace = absolute_path(asked_.trace);
+    asked_.trace = absolute_path(asked_.trace);  // a task may change the working directory
     asked_.status.push_back(asked_.trace + ".status");
     if (const std::error_code why = begin_file(asked_.trace)) throw_cannot_write(asked_, asked_.trace, why);
     std::string name = "{\"name\":";
@@ -26346,8 +28531,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
     if (const std::error_code why = replace_file(each, status_text(mine, account_, state(map_end::not_yet))))
       throw_cannot_write(asked_, each, why);
   }
-  const signals_blocked here;  // the thread takes no signal of the program
-  thread_ = std::thread([this] { serve(); });
+  thread_ = service_thread([this] { serve(); });
 }
 
 PARMAP_INLINE map_recorder::~map_recorder() { end(true); }
@@ -26625,17 +28809,167 @@ PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/cgroup_quota.hpp
+// cores_by_quota: how many cores the cgroups of this process may use.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
+[[nodiscard]] double cores_by_quota();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/linux/process_cores.inl.hpp
+// The bodies of process_cores.hpp on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE unsigned cores_by_affinity() {
+  const unsigned cores = affinity().count();
+  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+PARMAP_INLINE unsigned cores_of_process() {
+  const unsigned affinity = cores_by_affinity();
+  const double quota = cores_by_quota();
+  return quota > 0
+             ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U, affinity)
+             : affinity;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_MACOS
+
+// ==== parmap/detail/system/portable/process_cores.inl.hpp
+// The bodies of process_cores.hpp where the system has no notion of the cores of a process.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE unsigned cores_of_process() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_WINDOWS
+
+// ==== parmap/detail/system/windows/process_cores.inl.hpp
+// The bodies of process_cores.hpp on Windows.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE unsigned cores_of_process() {
+  DWORD_PTR mine{};
+  DWORD_PTR all{};
+  if (::GetProcessAffinityMask(::GetCurrentProcess(), &mine, &all) != 0 && mine != 0)
+    return static_cast<unsigned>(std::popcount(static_cast<std::uint64_t>(mine)));
+  // No mask is told for a process with threads in several processor groups.
+  return std::max(1U, static_cast<unsigned>(::GetActiveProcessorCount(ALL_PROCESSOR_GROUPS)));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/process_cores.inl.hpp
+// The bodies of process_cores.hpp on this system.
+#if PARMAP_WINDOWS
+
+// ==== parmap/detail/system/windows/console.inl.hpp
+// The bodies of console.hpp on Windows. Not by the descriptors of the C library, which ends a program that names one
+// that is closed.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Null if fd is no standard stream, or if this program has none.
+PARMAP_INLINE HANDLE standard_handle(int fd) noexcept {
+  HANDLE found = nullptr;
+  if (fd == 0) found = ::GetStdHandle(STD_INPUT_HANDLE);
+  else if (fd == 1) found = ::GetStdHandle(STD_OUTPUT_HANDLE);
+  else if (fd == standard_error) found = ::GetStdHandle(STD_ERROR_HANDLE);
+  return found == INVALID_HANDLE_VALUE ? nullptr : found;
+}
+
+PARMAP_INLINE bool is_terminal(int fd) noexcept {
+  const HANDLE stream = standard_handle(fd);
+  DWORD mode{};
+  return stream != nullptr && ::GetConsoleMode(stream, &mode) != 0;
+}
+
+PARMAP_INLINE std::size_t reported_columns(int fd) noexcept {
+  const HANDLE stream = standard_handle(fd);
+  CONSOLE_SCREEN_BUFFER_INFO about{};
+  if (stream == nullptr || ::GetConsoleScreenBufferInfo(stream, &about) == 0) return 0;
+  return static_cast<std::size_t>(std::max(0, about.srWindow.Right - about.srWindow.Left + 1));
+}
+
+PARMAP_INLINE bool console_takes_utf8() noexcept { return ::GetConsoleOutputCP() == CP_UTF8; }
+
+PARMAP_INLINE bool takes_escape_sequences(int fd) noexcept {
+  constexpr DWORD obeys = 0x0004;  // ENABLE_VIRTUAL_TERMINAL_PROCESSING, of Windows 10
+  const HANDLE stream = standard_handle(fd);
+  DWORD mode{};
+  if (stream == nullptr || ::GetConsoleMode(stream, &mode) == 0) return false;
+  return (mode & obeys) != 0 || ::SetConsoleMode(stream, mode | obeys) != 0;
+}
+
+PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
+  const HANDLE stream = standard_handle(fd);
+  constexpr std::size_t most = 1 << 20;
+  while (!text.empty()) {
+    DWORD written{};
+    const auto size = static_cast<DWORD>(std::min(text.size(), most));
+    if (stream == nullptr || ::WriteFile(stream, text.data(), size, &written, nullptr) == 0) return false;
+    text.remove_prefix(written);
+  }
+  return true;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/console.inl.hpp
+// The bodies of console.hpp on Linux and macOS.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
+
+PARMAP_INLINE std::size_t reported_columns(int fd) noexcept {
+  winsize size{};
+  return ::ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+PARMAP_INLINE bool console_takes_utf8() noexcept { return false; }
+
+PARMAP_INLINE bool takes_escape_sequences(int /*fd*/) noexcept { return true; }
+
+PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return false;
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/console.inl.hpp
+// The bodies of console.hpp on this system.
 
 // ==== parmap/detail/progress/terminal.inl.hpp
 // The bodies of terminal.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
-
 PARMAP_INLINE std::size_t terminal_columns(int fd) noexcept {
-  winsize size{};
-  if (::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  if (const std::size_t reported = reported_columns(fd); reported > 0) return reported;
   if (const char* text = std::getenv("COLUMNS")) {
     const std::string_view columns{text};
     unsigned short n{};
@@ -26654,48 +28988,260 @@ PARMAP_INLINE bool speaks_utf8() {
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     return lower.find("utf-8") != std::string::npos || lower.find("utf8") != std::string::npos;
   }
-  return false;
+  return console_takes_utf8();
 }
 
 PARMAP_INLINE bool colour_allowed() noexcept {
   const char* forbidden = std::getenv("NO_COLOR");
-  return forbidden == nullptr || *forbidden == '\0';
-}
-
-PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return false;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
+  return (forbidden == nullptr || *forbidden == '\0') && takes_escape_sequences(standard_error);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/pools/sent_store.inl.hpp
+// The bodies of sent_store.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vector<std::byte> bytes) {
+  const std::lock_guard lock(lock_);
+  if (const auto found = known_.find(text_of(bytes)); found != known_.end()) {
+    used_.splice(used_.begin(), used_, found->second);
+    return used_.front();
+  }
+  const auto made = std::make_shared<kept_function>();
+  made->bytes = std::move(bytes);
+  functions one{made};
+  known_.emplace(text_of(made->bytes), one.begin());
+  try {
+    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
+  } catch (...) {
+    known_.erase(text_of(made->bytes));
+    throw;
+  }
+  used_.splice(used_.begin(), one);
+  function_bytes_ += made->bytes.size();
+  drop_old();
+  return made;
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
+  const std::lock_guard lock(lock_);
+  drop_old();
+  const auto made = std::make_shared<in_use>(dropped_);
+  made->what() = store(encode);
+  return {made, &made->what()};
+}
+
+PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
+  shared_heap& heap = memory_.heap();
+  const shared_heap::block made = heap.keep(heap.draft(encode));
+  const std::uint64_t number = ++newest_;
+  return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
+}
+
+PARMAP_INLINE void sent_store::drop_inputs() {
+  bool held = false;
+  {
+    const std::lock_guard lock(dropped_->lock);
+    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
+      const sent_bytes& each = all.back();
+      memory_.heap().drop({each.offset, each.size});
+      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
+    }
+    dropped_->any_large = false;
+  }
+  if (held) wake_();
+}
+
+PARMAP_INLINE void sent_store::drop_old() {
+  drop_inputs();
+  // At most two at a time, of which one makes room for the next function: those in use pass to the front.
+  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
+    if (used_.back().use_count() > 1) {
+      used_.splice(used_.begin(), used_, std::prev(used_.end()));
+      continue;
+    }
+    const kept_function& oldest = *used_.back();
+    memory_.heap().drop({oldest.where.offset, oldest.where.size});
+    known_.erase(text_of(oldest.bytes));
+    function_bytes_ -= oldest.bytes.size();
+    used_.pop_back();
+  }
+}
+
+PARMAP_INLINE void sent_store::drop_unused() noexcept {
+  const std::lock_guard lock(lock_);
+  try {
+    drop_old();
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next time
+  }
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_foreign_inputs(const write& encode) {
+  std::unique_ptr<shared_memory> space;
+  {
+    const std::lock_guard lock(lock_);
+    space = std::move(draft_);
+  }
+  if (space == nullptr) space = std::make_unique<shared_memory>(draft_memory());
+  byte_writer draft(space->bytes(), space->bytes() + space->size());
+  encode(draft);
+  kept_inputs made = keep_inputs([&draft](byte_writer& to) { to.write(draft.data(), draft.written()); });
+  constexpr std::size_t much = 1 << 20;
+  if (draft.written() > much) space.reset();
+  const std::lock_guard lock(lock_);
+  draft_ = std::move(space);
+  return made;
+}
+
+// As much address space as the system permits; only what is written costs memory.
+PARMAP_INLINE shared_memory sent_store::draft_memory() {
+  for (std::size_t size = std::size_t{16} << 30;; size /= 2) try {
+      return shared_memory(size);
+    } catch (const std::system_error&) {
+      if (size <= std::size_t{1} << 20) throw std::bad_alloc();
+    }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_tasks.inl.hpp
+// The bodies of pool_tasks.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE pool_tasks::pool_tasks(pool_memory& memory, function_reader only) noexcept
+    : process_tasks(std::numeric_limits<std::uint64_t>::max(), {slot_kind::none, 0}),
+      memory_(memory),
+      only_(only) {}
+
+PARMAP_INLINE std::uint64_t pool_tasks::end_of(std::uint64_t task) const noexcept {
+  const batch* const it = memory_.table().find(task);
+  return it == nullptr ? task + 1 : it->end();  // run() tells
+}
+
+PARMAP_INLINE void pool_tasks::run(worker_chunk& chunk, context& self) const {
+  const batch* const found = memory_.table().find(chunk.next());
+  if (found == nullptr) leave_process(farewell::damaged, EXIT_FAILURE);
+  const batch it = *found;  // what a task runs on may call find()
+  worker_ = self.worker();
+  self.set_seed(it.seed);
+  chunk.allow(it.allowed);
+  batch_run tasks(chunk, it, memory_.table(), self);
+  forget_others(it);
+  // Reading is a part of the first task: its time counts, and what it throws is that task's failure.
+  if (memory_.table().begin() && (has_read(it) || tasks.begin_task())) {
+    const pool_function& f = function(it.function);
+    f.run(inputs(f, it.inputs), tasks, self);
+  }
+  while (!chunk.empty()) {  // the batch was halted
+    chunk.begin_task();
+    chunk.outlet().send_stopped(chunk.next());
+    chunk.end_task();
+  }
+}
+
+PARMAP_INLINE bool pool_tasks::has_read(const batch& it) const noexcept {
+  return inputs_.number == it.inputs.number && !functions_.empty() && functions_.front().number == it.function.number;
+}
+
+// Before a task begins: so one of this batch is not blamed for the destructors of what others ran on.
+PARMAP_INLINE void pool_tasks::forget_others(const batch& it) const noexcept {
+  if (inputs_.number != it.inputs.number) inputs_ = {};
+  if (std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) != functions_.end()) return;
+  while (!functions_.empty() &&
+         (functions_.size() >= most_functions || function_bytes_ + it.function.size > much_memory)) {
+    function_bytes_ -= functions_.back().size;
+    functions_.pop_back();
+  }
+}
+
+PARMAP_INLINE void pool_tasks::before_wait() const noexcept {
+  if (inputs_.size >= much_memory && !memory_.is_held(worker_, inputs_.number)) inputs_ = {};
+}
+
+PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) const {
+  const auto place = std::ranges::find(functions_, sent.number, &kept<pool_function>::number);
+  if (place != functions_.end()) {
+    functions_.splice(functions_.begin(), functions_, place);
+    return *functions_.front().what;
+  }
+  byte_reader bytes = bytes_of(sent);
+  std::uintptr_t address = 0;
+  std::memcpy(&address, bytes.read(sizeof address), sizeof address);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it was one
+  const auto reader = only_ != nullptr ? only_ : reinterpret_cast<function_reader>(address);
+  functions_.push_front({sent.number, reader(bytes), sent.size});
+  function_bytes_ += sent.size;
+  return *functions_.front().what;
+}
+
+PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
+  if (inputs_.number != sent.number || inputs_.what == nullptr) {
+    if (sent.size >= much_memory) memory_.hold(worker_, sent.number);
+    inputs_ = {sent.number, of.read(bytes_of(sent)), sent.size};
+  }
+  return *inputs_.what;
+}
+
+PARMAP_INLINE void serve_pool_as_program(const worker_assignment& mine, int memory, function_reader read,
+                                         void (*at_go)(void* given, std::ptrdiff_t distance), void* given) {
+  pool_memory annex(mine.workers);
+  const pool_tasks tasks(annex, read);
+  serve_stream_as_program(tasks, mine, memory, annex, [=](std::ptrdiff_t distance) { at_go(given, distance); });
+}
+
+PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {
+  if (memory_.contains(sent) && checksum(memory_.at(sent.offset), sent.size, sent.number) == sent.check)
+    return {memory_.at(sent.offset), sent.size};
+  throw bad_encoding(
+      "the function or the inputs were written over by a task of this pool that wrote to memory it does not own");
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/linux/entropy.inl.hpp
+// The bodies of entropy.hpp on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::uint64_t random_bits() {
+  std::uint64_t word{};
+  for (;;) {
+    const ssize_t got = ::getrandom(&word, sizeof word, 0);
+    if (got == static_cast<ssize_t>(sizeof word)) return word;
+    if (got < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "parmap: getrandom");
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/entropy.inl.hpp
+// The bodies of entropy.hpp by the standard library, which asks the system: arc4random or getentropy, rand_s.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::uint64_t random_bits() {
+  std::random_device source;
+  static_assert(std::random_device::min() == 0 && std::random_device::max() == 0xffff'ffff);
+  const std::uint64_t high = source();
+  return high << 32 | source();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/entropy.inl.hpp
+// The bodies of entropy.hpp on this system.
 
 // ==== parmap/detail/traces/json_text.inl.hpp
 // The bodies of json_text.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// The number of bytes of the UTF-8 character that begins at text[at]; 0 if there is none.
-PARMAP_INLINE std::size_t length_of_character(std::string_view text, std::size_t at) noexcept {
-  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  for (std::size_t k = 1; k < length; ++k)
-    if ((byte(k) & 0xc0) != 0x80) return 0;
-  const unsigned second = byte(1);  // overlong forms, surrogates, and what lies above U+10FFFF
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-      (first == 0xf4 && second > 0x8f))
-    return 0;
-  return length;
-}
 
 PARMAP_INLINE void add_json(std::string& to, std::string_view text) {
   static constexpr std::string_view hex = "0123456789abcdef";
@@ -26743,40 +29289,73 @@ PARMAP_INLINE void add_json_real(std::string& to, double x, int digits) {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE std::error_code last_system_error() noexcept { return {errno, std::generic_category()}; }
-
-PARMAP_INLINE std::error_code write_file(const std::string& path, int flags, std::string_view text) noexcept {
-  file_descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags, 0666));
-  if (file.get() < 0) return last_system_error();
-  while (!text.empty()) {
-    const auto written = ::write(file.get(), text.data(), text.size());
-    if (written >= 0) text.remove_prefix(static_cast<std::size_t>(written));
-    else if (errno != EINTR) return last_system_error();
-  }
-  const int fd = file.get();
-  file.release();
-  // Some file systems tell only now that the disk is full. After EINTR it is closed, too.
-  return ::close(fd) == 0 || errno == EINTR ? std::error_code() : last_system_error();
-}
-
 PARMAP_INLINE std::error_code begin_file(const std::string& path) noexcept {
-  return write_file(path, O_CREAT | O_TRUNC, {});
+  return write_file(path, file_start::fresh, {});
 }
 
 PARMAP_INLINE std::error_code append_to_file(const std::string& path, std::string_view text) noexcept {
-  return write_file(path, O_APPEND, text);
+  return write_file(path, file_start::at_end, text);
 }
 
 PARMAP_INLINE std::error_code replace_file(const std::string& path, std::string_view text) noexcept {
   try {
     const std::string fresh = path + ".tmp";
-    if (const std::error_code why = write_file(fresh, O_CREAT | O_TRUNC, text)) return why;
-    return std::rename(fresh.c_str(), path.c_str()) == 0 ? std::error_code() : last_system_error();
+    if (const std::error_code why = write_file(fresh, file_start::fresh, text)) return why;
+    return move_file(fresh, path);
   } catch (const std::exception&) {  // std::bad_alloc, of the longer path
     return std::make_error_code(std::errc::not_enough_memory);
   }
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/cgroup_quota.inl.hpp
+// The bodies of cgroup_quota.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The number of cores that the quota of one cgroup directory allows; 0 if it sets none.
+PARMAP_INLINE double quota_of(const std::string& directory) {
+  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
+  char* end = nullptr;
+  double quota = std::strtod(v2.c_str(), &end);
+  double period = std::strtod(end, nullptr);
+  if (v2.empty() || v2.starts_with("max")) {
+    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
+    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
+  }
+  return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+PARMAP_INLINE double cores_by_quota() {
+  double tightest = 0;
+  const std::string groups = text_of_file("/proc/self/cgroup");
+  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
+    end = std::min(groups.find('\n', begin), groups.size());
+    const std::string line = groups.substr(begin, end - begin);
+    // hierarchy:controllers:path; cgroup v2 has no controllers
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
+    std::string root;
+    if (controllers == ",,") root = "/sys/fs/cgroup";
+    else if (controllers.find(",cpu,") != std::string::npos) root = "/sys/fs/cgroup/cpu";
+    else continue;
+    std::string path = line.substr(second + 1);
+    for (;;) {
+      const double quota = quota_of(root + path);
+      if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
+      const auto slash = path.rfind('/');
+      if (slash == std::string::npos) break;
+      path.resize(slash);
+    }
+  }
+  return tightest;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 #endif

@@ -114,9 +114,9 @@ TEST(checkpoint_format, what_another_language_has_written_is_read) {
     return parmap::map(parmap::threads, f, parmap::axis("x", {1.0, 2.0, 3.0}), kept_in(here.file()));
   };
   std::ignore = sweep();
-  // numpy.float64 on the axis, and as a value; any type of value.
+  // numpy.float64 on the axis, and as a value; the type of a value is not known before there is one.
   database(here.file())
-      .execute("UPDATE field SET value = 'any' WHERE name = 'result'; UPDATE axis_1_1 SET format_1 = 32 + 11;"
+      .execute("UPDATE field SET value = 'Python' WHERE name = 'result'; UPDATE axis_1_1 SET format_1 = 32 + 11;"
                "UPDATE result_1 SET format = 32 + 11, value = 7.5 WHERE task = 1");
   EXPECT_EQ(sweep().value(), (std::vector{10.0, 7.5, 30.0}));
   EXPECT_EQ(sweep().stored(), 3U);

@@ -92,7 +92,7 @@ TYPED_TEST(checkpoint_reduction, folds_too) {
   EXPECT_EQ(whole.value(),
             parmap::fold(TypeParam::engine, histogram(), step, merge, std::views::iota(0, 100), {.seed = whole.seed()})
                 .value());
-  EXPECT_TRUE(has(message_of([&] { std::ignore = fold(100, {{1, 2.0}}); }), "fixed argument 1 there is"));
+  EXPECT_TRUE(has(message_of([&] { std::ignore = fold(100, {{1, 2.0}}); }), "the identity of the fold there is"));
   EXPECT_EQ(fold(0, {}).value(), histogram());
 }
 

@@ -188,6 +188,20 @@ TEST(cluster_pace, asks_for_a_task_of_each_worker_first_and_for_none_ahead_where
   EXPECT_EQ(pace.next().most, 1U);
 }
 
+TEST(cluster_pace, takes_long_tasks_that_end_together_for_no_short_ones) {
+  parmap::detail::agent_pace pace(32);
+  const auto begun = parmap::detail::agent_pace::clock::now();
+  for (std::uint64_t ended = 0; ended < 320; ended += 32) {  // each takes a second; the agent looks 100 times a second
+    if (pace.wants()) pace.was_granted(pace.next().most);
+    for (std::uint64_t step = 1; step <= 100; ++step) {
+      const std::uint64_t seen = step < 100 ? ended : ended + 32;
+      pace.look(begun + std::chrono::seconds(ended / 32) + std::chrono::milliseconds(10 * step), seen);
+      EXPECT_LE(pace.next().least, 8U);
+      EXPECT_LE(pace.next().most, 3 * 32U);
+    }
+  }
+}
+
 TEST(cluster_pace, asks_for_a_quarter_of_a_second_where_tasks_are_short) {
   parmap::detail::agent_pace pace(2);
   const auto begun = parmap::detail::agent_pace::clock::now();

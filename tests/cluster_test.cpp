@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 #include <parmap/map.hpp>
+#include <parmap/map_reduce.hpp>
 
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <ranges>
 #include <stdexcept>
@@ -167,6 +170,24 @@ TEST(cluster, functions_that_return_nothing) {
   });
   EXPECT_EQ(errors, no_errors(3));
   EXPECT_EQ(sum.load(), 4950);
+}
+
+TEST(cluster, a_reduction_has_the_bits_of_one_machine_on_every_rank) {
+  const auto f = [](parmap::context& self, int x) {
+    if (x == 600) throw std::runtime_error("no");
+    return x + 0.1 * static_cast<double>(self.rng()() % 1000);
+  };
+  const auto xs = std::views::iota(0, 3000);
+  const auto expected = parmap::map_reduce(parmap::threads, f, std::plus{}, 0.1, xs, {.seed = 3});
+  for (const int ranks : some_ranks) {
+    const auto errors = on_ranks(ranks, [&](cluster::engine who) {
+      const auto made = parmap::map_reduce(who, f, std::plus{}, 0.1, xs, {.seed = 3});
+      ASSERT_EQ(made.failures().size(), 1U);
+      EXPECT_EQ(made.failures()[0].index, 600U);
+      EXPECT_EQ(std::bit_cast<std::uint64_t>(made.partial()), std::bit_cast<std::uint64_t>(expected.partial()));
+    });
+    EXPECT_EQ(errors, no_errors(ranks));
+  }
 }
 
 TEST(cluster, a_crash_and_a_task_without_end_cost_themselves) {

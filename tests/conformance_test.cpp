@@ -135,6 +135,7 @@ TYPED_TEST(conformance, stop_before_the_start_runs_nothing) {
 }
 
 TYPED_TEST(conformance, stop_between_two_attempts_tells_how_many_there_were) {
+  if (!engines::has_stops_of_tasks<TypeParam>()) GTEST_SKIP() << "a task's request stays in its worker";
   std::stop_source source;
   const auto f = [&source](int x) {
     if (x == 1) {
@@ -145,7 +146,10 @@ TYPED_TEST(conformance, stop_between_two_attempts_tells_how_many_there_were) {
   };
   const auto all =
       parmap::map(TypeParam::engine, f, first(3), {.retries = 2, .stop = source.get_token(), .workers = 1});
-  ASSERT_EQ(all.failures().size(), 2U);
+  // One worker of another machine may have run the last one.
+  if (engines::agents<TypeParam>() == 1) ASSERT_EQ(all.failures().size(), 2U);
+  else ASSERT_GE(all.failures().size(), 1U);
+  EXPECT_EQ(all.failures()[0].index, 1U);
   for (const parmap::failure& why : all.failures()) {
     EXPECT_EQ(why.kind, parmap::failure::stopped);
     EXPECT_EQ(why.attempts, why.index == 1 ? 1U : 0U);
@@ -177,6 +181,10 @@ TYPED_TEST(conformance, a_reporter_is_told_the_end) {
     ++calls;
   };
   static_cast<void>(parmap::map(TypeParam::engine, square, first(100), {.reporter = keep}));
+  if (!engines::has_reporter<TypeParam>()) {
+    EXPECT_EQ(calls, 0);
+    return;
+  }
   EXPECT_GE(calls, 1);
   EXPECT_TRUE(last.finished);
   EXPECT_EQ(last.total, 100U);
@@ -187,7 +195,9 @@ TYPED_TEST(conformance, a_reporter_is_told_the_end) {
 TYPED_TEST(conformance, what_a_reporter_throws_passes) {
   const auto f = [](int x) { return std::string(static_cast<std::size_t>(x % 10), 'x'); };
   const auto bad = [](const parmap::progress&) { throw std::domain_error("reporter"); };
-  EXPECT_THROW(static_cast<void>(parmap::map(TypeParam::engine, f, first(1000), {.reporter = bad})), std::domain_error);
+  const auto run = [&] { static_cast<void>(parmap::map(TypeParam::engine, f, first(1000), {.reporter = bad})); };
+  if (engines::has_reporter<TypeParam>()) EXPECT_THROW(run(), std::domain_error);
+  else EXPECT_THROW(run(), std::runtime_error);
 }
 
 TYPED_TEST(conformance, the_same_seed_gives_the_same_numbers) {

@@ -3,8 +3,8 @@
 """Check that every #include of parmap's headers and sources goes to a lower layer: layering.py PROJECT
 
 A place (a folder of detail/, or a public header) may include itself and places in lower layers. The bodies of a
-header (NAME.inl.hpp) belong to the folder they lie in; a public header may include its own. Prints every include
-that breaks the rule.
+header (NAME.inl.hpp) belong to the folder they lie in; a public header may include its own. Systems are told apart
+in detail/system/ only, and where the engines that fork are left out. Prints every line that breaks a rule.
 """
 
 import re
@@ -13,10 +13,10 @@ from pathlib import Path
 
 #: From the lowest layer up. A name that ends in / is a folder of detail/; any other is a header.
 LAYERS = (
-    ("version",),
+    ("version", "detail/this_system"),
     ("detail/config", "detail/needs_64_bit_linux"),
     ("philox", "fargs", "option_text", "detail/encoding/", "detail/system/"),
-    ("context", "encoding", "detail/schedule/"),
+    ("context", "encoding", "part", "detail/schedule/"),
     ("codec", "progress", "detail/space/"),
     ("axis", "cereal", "eigen", "options", "product", "detail/progress/"),
     ("failure",),
@@ -32,6 +32,7 @@ LAYERS = (
     ("detail/pools/",),
     ("engine/engine",),
     ("engine/serial", "engine/threads", "engine/multi"),
+    ("engine/default",),
     ("future",),
     ("engine/pool",),
     ("engine/named", "map"),
@@ -46,8 +47,13 @@ EXCEPTIONS = {
     ("failure", "detail/results/"),  # its bodies
     ("summary", "detail/results/"),  # its bodies
     ("options", "detail/results/"),  # its bodies
+    ("part", "detail/space/"),  # its bodies
     ("store", "detail/stores/"),  # what the interface is about
 }
+
+#: Where the system may be asked for.
+ASKS_FOR_SYSTEM = ("detail/this_system", "detail/needs_64_bit_linux", "detail/system/", "engine/default", "detail/reduction/reduce_on", "parmap")
+SYSTEM = re.compile(r"\b(PARMAP_(LINUX|MACOS|WINDOWS)|__linux__|__APPLE__|_WIN32)\b")
 
 INCLUDE = re.compile(r"^\s*#\s*include\s*<parmap/([^>]+)\.hpp>")
 
@@ -70,7 +76,11 @@ def main(project: str) -> int:
             print(f"{path}: {place} is in no layer; add it to LAYERS")
             wrong += 1
             continue
+        may_ask = name in ASKS_FOR_SYSTEM or place in ASKS_FOR_SYSTEM or name.endswith("/source")
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if SYSTEM.search(line) and not may_ask:
+                print(f"{path}:{number}: only a header of detail/system/ asks for the system")
+                wrong += 1
             found = INCLUDE.match(line)
             if not found:
                 continue

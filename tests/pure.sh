@@ -7,9 +7,10 @@ root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 source "$root/tools/setup.sh"
 source "$root/tools/python.sh"
 
-setup_require "${python_packages[@]}"
+setup_require python3 "runs the tests" python3-venv "keeps what pip installs inside build/" ca-certificates "pip checks whom it talks to"
 (setup_require pypy3 "the stand-alone file on another Python") || setup_say "Going on without PyPy."
-python_build "$root" test
+# The pure form needs no compiler: the tests import it from the tree.
+python_environment "$root" cloudpickle hypothesis numpy pytest pytest-timeout pytest-xdist tqdm
 
 python=$root/build/python/venv/bin/python failed=0 summaries=()
 
@@ -23,16 +24,15 @@ part() {
 }
 
 # The suites that hold over both forms; python/tests/pure_lacks.py has the tests among them that do not, with reasons.
-both=(semantics failures faults crashes timeouts deadline retries on_error results random interrupt mistakes options spawn
-  async_failures async_limits async_tasks pure)
-by_spawn=(semantics failures crashes retries on_error random)
+both=(semantics failures faults crashes timeouts on_error random interrupt mistakes spawn async async_failures async_limits async_tasks pure)
+by_spawn=(semantics failures crashes on_error random)
 
 suites() {
   local start=$1 each
   local -a files=()
   shift
   for each in "$@"; do files+=("$root/python/tests/test_$each.py"); done
-  (cd "$root" && env PARMAP_PURE=1 "PARMAP_PURE_START=$start" "$python" -m pytest -p no:cacheprovider -q --timeout 240 -n "$(nproc)" --dist worksteal "${files[@]}")
+  (cd "$root" && env PARMAP_PURE=1 "PYTHONPATH=$root/python" PYTHONDONTWRITEBYTECODE=1 "PARMAP_PURE_START=$start" "$python" -m pytest -p no:cacheprovider -q --timeout 240 -n "$(nproc)" --dist worksteal "${files[@]}")
 }
 
 part "the package's suites, by fork" suites fork "${both[@]}"

@@ -345,7 +345,7 @@ class even_store final : public parmap::result_store {
   [[nodiscard]] std::unique_ptr<parmap::detail::store_run> open(const parmap::detail::sweep& what) override {
     return std::make_unique<run>(what.axes.at(0).size);
   }
-  [[nodiscard]] std::string status_path() const override { return status_; }
+  [[nodiscard]] std::string status_path(const parmap::part& /*of*/) const override { return status_; }
 
  private:
   class run final : public parmap::detail::store_run {

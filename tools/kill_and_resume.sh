@@ -37,6 +37,10 @@ if [[ $help == *--rates* ]]; then
 fi
 
 "$program" "$@" --output "$folder/undisturbed.csv" "$folder/other.db" >/dev/null 2>&1
-cmp "$folder/resumed.csv" "$folder/undisturbed.csv"
+# All columns but the times and the workers, which are the last ones, if they are there.
+values() {
+  if head -n 1 "$1" | grep -q ',_seconds,_worker$'; then sed 's/,[^,]*,[^,]*$//' "$1"; else cat "$1"; fi
+}
+cmp <(values "$folder/resumed.csv") <(values "$folder/undisturbed.csv")
 [[ -z ${KEPT_SWEEP:-} ]] || cp "$folder/sweep.db" "$KEPT_SWEEP"
 echo "Every digit is that of a run that nobody disturbed."

@@ -4,10 +4,11 @@
 #   python_packages          an array for setup_require: the Debian packages that python_build needs
 #   python_cpython_tests     installs CPython's own tests, by which ours test parmap.Executor, for the Python that python_build
 #                            takes; where they cannot be had it says so, and those tests are skipped
+#   python_environment ROOT REQUIREMENT...   makes ROOT/build/python/venv, which has these requirements
 #   python_build ROOT EXTRA  builds the package and installs it into ROOT/build/python/venv, with what the EXTRA of
 #                            pyproject.toml lists (numpy, test); prints what it takes from the package index
 #
-# python_build returns 0; 3 if a package is missing and no package index can be reached; 1 after any other error. It prints the
+# Both return 0; 3 if a package is missing and no package index can be reached; 1 after any other error. It prints the
 # error. The interpreter is ROOT/build/python/venv/bin/python. If nothing is missing, no index is asked.
 # shellcheck shell=bash
 
@@ -40,8 +41,9 @@ sys.exit(not find_spec("test.test_concurrent_futures") and not glob.glob("/usr/l
   (setup_require "$package" "CPython's own tests, of concurrent.futures") || setup_say "Going on: $skipped."
 }
 
-python_build() {
-  local root=$1 extra=$2
+python_environment() {
+  local root=$1
+  shift
   local directory=$root/build/python
   local python=$directory/venv/bin/python log=$directory/build.log
   mkdir -p "$directory" || return 1
@@ -52,12 +54,10 @@ python_build() {
     python3 -m venv "$directory/venv" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
   fi
 
-  local -a pip=("$python" -m pip --disable-pip-version-check --no-input) needed
-  mapfile -t needed < <(python_requirements "$root" "$extra")
-  ((${#needed[@]})) || { setup_say "$root/pyproject.toml cannot be read."; return 1; }
-  if ! "${pip[@]}" install --quiet --no-index "${needed[@]}" </dev/null >"$log" 2>&1; then
-    setup_say "Installing with pip into $directory/venv: ${needed[*]}"
-    if ! "${pip[@]}" install --quiet --retries 2 "${needed[@]}" </dev/null >"$log" 2>&1; then
+  local -a pip=("$python" -m pip --disable-pip-version-check --no-input)
+  if ! "${pip[@]}" install --quiet --no-index "$@" </dev/null >"$log" 2>&1; then
+    setup_say "Installing with pip into $directory/venv: $*"
+    if ! "${pip[@]}" install --quiet --retries 2 "$@" </dev/null >"$log" 2>&1; then
       cat "$log" >&2
       # pip's message differs between versions. So this does not read it but tries a small download.
       if ! "${pip[@]}" download --quiet --retries 0 --no-deps --dest "$directory/download" tqdm </dev/null >/dev/null 2>&1; then
@@ -68,9 +68,17 @@ python_build() {
       return 1
     fi
   fi
+}
 
+python_build() {
+  local root=$1 extra=$2
+  local directory=$root/build/python log=$root/build/python/build.log
+  local -a needed
+  mapfile -t needed < <(python_requirements "$root" "$extra")
+  ((${#needed[@]})) || { setup_say "$root/pyproject.toml cannot be read."; return 1; }
+  python_environment "$root" "${needed[@]}" || return
   setup_say "Building the Python package; the log is $log"
-  CMAKE_BUILD_PARALLEL_LEVEL=$(setup_jobs) "${pip[@]}" install --verbose --no-index --no-deps --no-build-isolation \
+  CMAKE_BUILD_PARALLEL_LEVEL=$(setup_jobs) "$directory/venv/bin/python" -m pip --disable-pip-version-check --no-input install --verbose --no-index --no-deps --no-build-isolation \
     --config-settings "build-dir=$directory/cmake" "$root" </dev/null >"$log" 2>&1 \
     || { tail -n 200 "$log" >&2; setup_say "The Python package could not be built; the whole log is $log"; return 1; }
 }

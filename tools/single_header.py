@@ -4,8 +4,8 @@
 
 Each parmap header is inserted once, where it is first included; system includes go to the top, sorted. Bodies (*.inl.hpp) and
 the headers that only they include form the second half, which is compiled unless PARMAP_COMPILED is defined without
-PARMAP_IMPLEMENTATION. The result depends only on the sources. --check writes nothing and fails if the committed file differs
-from what would be generated.
+PARMAP_IMPLEMENTATION. What is included on some systems only (#if PARMAP_LINUX and the like) is compiled there only. The result
+depends only on the sources. --check writes nothing and fails if the committed file differs from what would be generated.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 INCLUDE = ROOT / "include"
 SPINE = "parmap/parmap.hpp"
-FIRST = ("parmap/detail/config.hpp", "parmap/detail/needs_64_bit_linux.hpp")  # their errors come before all others
+FIRST = "parmap/detail/config.hpp"  # its errors come before all others
 BODIES = ".inl.hpp"
 BODIES_BEGIN = "#ifndef PARMAP_COMPILED"
 TARGET = ROOT / "single_include" / "parmap.hpp"
@@ -33,105 +33,194 @@ HEAD = [
     "#define PARMAP_SINGLE_HEADER_INCLUDED",
 ]
 
-DIRECTIVE = re.compile(r"^\s*#\s*(\w+)")
+DIRECTIVE = re.compile(r"^\s*#\s*(\w+)\s*(.*?)\s*(//.*)?$")
 INCLUDED = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
+
+SYSTEMS = frozenset({"PARMAP_LINUX", "PARMAP_MACOS", "PARMAP_WINDOWS"})
 
 
 class Mistake(Exception):
     """A header that cannot be put into a single file."""
 
 
-class Generator:
-    """Collects the text of the headers, and the system headers that they include."""
+def systems_of(condition: str):
+    """Return the systems on which the condition of an #if holds; None if it asks for anything else."""
+    if not re.fullmatch(r"(!?PARMAP_(LINUX|MACOS|WINDOWS)|\|\||\s)+", condition):
+        return None
+    wanted = frozenset()
+    for term in condition.split("||"):
+        name = term.strip().removeprefix("!")
+        wanted |= SYSTEMS - {name} if term.strip().startswith("!") else {name}
+    return wanted
 
-    def __init__(self):
-        self.seen = set()
-        self.system = set()
-        self.body = []
-        self.bodies_wanted = []  # the *.inl.hpp that headers include at their end, in this order
 
-    def resolve(self, name: str, includer: Path):
+def condition_of(systems) -> str:
+    """Return the condition that holds on these systems, which are not all."""
+    if len(systems) == 1:
+        return next(iter(systems))
+    return "!" + next(iter(SYSTEMS - systems))
+
+
+def under(systems, lines):
+    """Yield the lines, for these systems only."""
+    if systems == SYSTEMS:
+        yield from lines
+    else:
+        yield from (f"#if {condition_of(systems)}", *lines, "#endif")
+
+
+class Header:
+    """One header: its text without includes, and what it includes."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.lines = []
+        self.headers = []  # of parmap: path, systems, whether it is one of the bodies at the end
+        self.system = []
+        self.systems = frozenset()  # on which it is included
+        self.read()
+
+    def resolve(self, name: str):
         """Return the parmap header that an include names, as a path below INCLUDE; None for any other header."""
-        for candidate in (INCLUDE / name, includer.parent / name):
+        for candidate in (INCLUDE / name, self.path.parent / name):
             candidate = candidate.resolve()
             if candidate.is_relative_to(INCLUDE) and candidate.is_file():
                 return candidate
         if name.startswith("parmap/"):
-            raise Mistake(f"{includer}: there is no {name}")
+            raise Mistake(f"{self.path}: there is no {name}")
         return None
+
+    def read(self):
+        """Read the file."""
+        once = False
+        conditions = []  # of the #if around the line: its systems, those left for #else, and where its line is
+        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
+            where = f"{self.path}:{number}"
+            directive = DIRECTIVE.match(line)
+            word = directive[1] if directive else ""
+            included = INCLUDED.match(line)
+            header = self.resolve(included[1]) if included else None
+            if header is not None:
+                self.include(header, conditions, where)
+            elif included and not conditions:
+                self.system.append(included[1])
+            elif word == "pragma" and directive[2] == "once":
+                once = True
+            elif line.strip() != LICENCE:
+                self.lines.append(line)
+            if word in ("if", "ifdef", "ifndef"):
+                systems = systems_of(directive[2]) if word == "if" else None
+                bodies = line.strip() == BODIES_BEGIN
+                conditions.append({"systems": systems, "left": SYSTEMS - (systems or set()), "bodies": bodies, "at": len(self.lines) - 1})
+            elif word in ("elif", "else"):
+                here = conditions[-1]
+                wanted = SYSTEMS if word == "else" else systems_of(directive[2])
+                here["systems"] = None if here["systems"] is None or wanted is None else wanted & here["left"]
+                here["left"] -= here["systems"] or frozenset()
+                here["bodies"] = False
+            elif word == "endif":
+                here = conditions.pop()
+                if here.get("has_parmap"):  # nothing is left of it
+                    rest = [each for each in self.lines[here["at"]:] if each.strip() and not re.match(r"\s*#\s*(if|ifndef|elif|else|endif)\b", each)]
+                    if rest:
+                        raise Mistake(f"{where}: there is more than parmap headers under this condition")
+                    del self.lines[here["at"]:]
+        if not once:
+            raise Mistake(f"{self.path}: no #pragma once")
+
+    def include(self, header: Path, conditions, where: str):
+        """Note that a parmap header is included."""
+        is_body = header.name.endswith(BODIES) and not self.path.name.endswith(BODIES)
+        systems = SYSTEMS
+        for each in conditions:
+            each["has_parmap"] = True
+            if each["systems"] is not None:
+                systems &= each["systems"]
+            elif not (is_body and each["bodies"]):
+                raise Mistake(f"{where}: a parmap header is included under a condition")
+        if is_body and not any(each["bodies"] for each in conditions):
+            raise Mistake(f"{where}: bodies are included between {BODIES_BEGIN} and #endif")
+        self.headers.append((header, systems, is_body))
+
+
+class Generator:
+    """Collects the text of the headers, and the system headers that they include."""
+
+    def __init__(self):
+        self.headers = {}
+        self.added = set()
+        self.system = {}  # name: on which systems
+        self.body = []  # pieces: systems, lines
+        self.bodies_wanted = []  # the *.inl.hpp that headers include at their end, in this order
+
+    def find(self, path: Path, systems):
+        """Find out on which systems a header and those that it includes are included."""
+        if path not in self.headers:
+            self.headers[path] = Header(path)
+        header = self.headers[path]
+        if systems <= header.systems:
+            return
+        header.systems |= systems
+        for included, there, _ in header.headers:
+            if systems & there:
+                self.find(included, systems & there)
 
     def add(self, path: Path):
         """Insert one header, after those that it includes."""
-        if path in self.seen:
+        if path in self.added:
             return
-        self.seen.add(path)
-        depth = 0
-        once = False
-        until_endif = False
-        lines = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            directive = DIRECTIVE.match(line)
-            word = directive[1] if directive else ""
-            if word in ("if", "ifdef", "ifndef"):
-                depth += 1
-            elif word == "endif":
-                depth -= 1
-            included = INCLUDED.match(line)
-            if included:
-                header = self.resolve(included[1], path)
-                if header is not None and header.name.endswith(BODIES) and not path.name.endswith(BODIES):
-                    if depth != 1 or lines[-1].strip() != BODIES_BEGIN:
-                        raise Mistake(f"{path}:{number}: bodies are included between {BODIES_BEGIN} and #endif")
-                    self.bodies_wanted.append(header)
-                    lines[-1] = ""
-                    until_endif = True
-                    continue
-                if header is not None and depth > 0:
-                    raise Mistake(f"{path}:{number}: a parmap header is included under a condition")
-                if header is not None:
-                    self.add(header)
-                    continue
-                if depth == 0:
-                    self.system.add(included[1])
-                    continue
-            if until_endif and word == "endif":
-                until_endif = False
-                continue
-            if word == "pragma" and re.match(r"^\s*#\s*pragma\s+once\s*$", line):
-                once = True
-                continue
-            if line.strip() == LICENCE:
-                continue
-            lines.append(line)
-        if not once:
-            raise Mistake(f"{path}: no #pragma once")
+        self.added.add(path)
+        header = self.headers[path]
+        for included, _, is_body in header.headers:
+            if is_body:
+                self.bodies_wanted.append(included)
+            else:
+                self.add(included)
+        for name in header.system:
+            self.system[name] = self.system.get(name, frozenset()) | header.systems
+        lines = header.lines
         while lines and not lines[0].strip():
             lines.pop(0)
         while lines and not lines[-1].strip():
             lines.pop()
-        self.body += ["", f"// ==== {path.relative_to(INCLUDE).as_posix()}", *squeezed(lines)]
+        self.body.append((header.systems, ["", f"// ==== {path.relative_to(INCLUDE).as_posix()}", *squeezed(lines)]))
+
+    def taken(self):
+        """Return the text of what has been added, and forget it."""
+        made = []
+        while self.body:
+            systems = self.body[0][0]
+            piece = []
+            while self.body and self.body[0][0] == systems:
+                piece += self.body.pop(0)[1]
+            made += under(systems, piece)
+        return made
+
+    def system_includes(self, without=()):
+        """Return the includes of system headers but those of `without`, and forget them."""
+        made = []
+        left = {name: systems for name, systems in self.system.items() if not systems <= dict(without).get(name, frozenset())}
+        for systems in sorted(set(left.values()), key=lambda each: (-len(each), sorted(each))):
+            made += under(systems, [f"#include <{name}>" for name in sorted(left) if left[name] == systems])
+        self.system = {}
+        return made
 
     def text(self) -> str:
         """Return the text of the single header."""
-        first = [line for name in FIRST for line in self.body_of(name)]
-        self.add((INCLUDE / SPINE).resolve())
-        front, front_system = self.body, sorted(self.system)
-        self.body, self.system = [], set()
+        spine = (INCLUDE / SPINE).resolve()
+        self.find(spine, SYSTEMS)
+        self.add((INCLUDE / FIRST).resolve())
+        first = self.taken()
+        self.add(spine)
+        front, front_system = self.taken(), self.system
+        includes = self.system_includes()
         while self.bodies_wanted:
             self.add(self.bodies_wanted.pop(0))
         return "\n".join([
-            *HEAD, *first, "",
-            *(f"#include <{name}>" for name in front_system),
+            *HEAD, *first, "", *includes,
             *front, "", "// ==== The bodies", "", "#if !defined(PARMAP_COMPILED) || defined(PARMAP_IMPLEMENTATION)", "",
-            *(f"#include <{name}>" for name in sorted(self.system - set(front_system))),
-            *self.body, "", "#endif",
+            *self.system_includes(without=front_system), *self.taken(), "", "#endif",
         ]) + "\n"  # fmt: skip
-
-    def body_of(self, name: str):
-        """Return the text of a header that comes before all others."""
-        self.add((INCLUDE / name).resolve())
-        body, self.body = self.body, []
-        return body
 
 
 def squeezed(lines):

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // One cell of docs/reliability.md for parmap: parmap ENGINE CASE SECONDS LIMIT. run.py starts it and reads what it
-// prints.
+// prints. With RELIABILITY_MPI the engine may be mpi, under mpirun.
 #include <parmap/detail/results/exception_message.hpp>
+#ifdef RELIABILITY_MPI
+#include <parmap/mpi.hpp>
+#endif
 #include <parmap/parmap.hpp>
 
 #include <fcntl.h>
@@ -18,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <ranges>
 #include <set>
 #include <stdexcept>
@@ -197,8 +201,18 @@ int main(int argc, char** argv) {
   const auto seconds = [](const char* text) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(std::atof(text)));
   };
+#ifdef RELIABILITY_MPI
+  std::optional<parmap::mpi_session> session;
+  if (std::string_view(argv[1]) == "mpi") {
+    session.emplace(argc, argv);
+    if (session->rank() != 0) std::cout.setstate(std::ios::failbit);  // one of them tells
+  }
+#endif
   try {
     if (std::string_view(argv[1]) == "pool") run_on_pool(argv[2], seconds(argv[3]), seconds(argv[4]));
+#ifdef RELIABILITY_MPI
+    else if (session) run(parmap::mpi, argv[2], seconds(argv[3]), seconds(argv[4]));
+#endif
     else run(parmap::engine_named(argv[1]), argv[2], seconds(argv[3]), seconds(argv[4]));
   } catch (const std::exception& error) {
     std::cout << "raised " << parmap::detail::type_name(typeid(error)) << '\n';

@@ -92,6 +92,13 @@ def parmap_executor(f, n, limit):
         yield from gather([executor.submit(f, i) for i in range(n)], None)
 
 
+def parmap_mpi(f, n, limit):
+    """On two nodes of one worker each."""
+    import parmap
+    yield from enumerate(parmap.parmap(f, range(n), engine=parmap.MpiEngine(n_worker=1), reporter="silent", timeout_sec=limit or 1e6,
+                                       on_error=lambda _func, _task, why: Failed(why)))
+
+
 def pool_map(f, n, limit):
     from multiprocessing import Pool
     with Pool(2) as pool:
@@ -167,6 +174,7 @@ PEERS = {
     "parmap multi": functools.partial(python_parmap, "multi"),
     "parmap Executor": parmap_executor,
     "parmap dask": functools.partial(python_parmap, "dask"),
+    "parmap mpi": parmap_mpi,
     "parmap threads": functools.partial(python_parmap, "threads"),
     "parmap serial": functools.partial(python_parmap, "serial"),
     "python-parmap multi": functools.partial(python_parmap, "multi"),

@@ -3,7 +3,7 @@
 """Make the tables of docs/reliability.md by running the cases they describe.
 
   run.py                     every cell, half an hour: installs the peers from PyPI into build/reliability, needs python3-venv, g++
-                             and libtbb-dev. Outcomes are kept in build/reliability/outcomes.json; remove it to run all again
+                             libtbb-dev, and libopenmpi-dev for the row mpi. Outcomes are kept in build/reliability/outcomes.json; remove it to run all again
   run.py --only ROW...       these of parmap's rows anew; the page keeps the others: multi, "parmap multi" (Python), ...
   run.py --summary           the table of README.md and docs/index.md, out of the page's
   run.py --check PROGRAM     parmap's rows in C++ only, with short tasks; PROGRAM is parmap.cpp compiled. Fails where the page differs,
@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,8 @@ LIMIT = 30
 COMPILE = ["g++", "-std=c++20", "-O2", f"-I{ROOT / 'include'}", "-pthread"]
 
 ENGINES = ["multi", "pool", "threads", "serial"]
-PYTHON_ENGINES = ["parmap multi", "parmap Executor", "parmap dask", "parmap threads", "parmap serial"]
+MPI = "mpi"  # two ranks, which count as two machines
+PYTHON_ENGINES = ["parmap multi", "parmap Executor", "parmap dask", "parmap mpi", "parmap threads", "parmap serial"]
 PYTHON = ROOT / "build" / "python" / "venv" / "bin" / "python"
 PEERS = ["python-parmap multi", "python-parmap threads", "multiprocessing.Pool.map", "ProcessPoolExecutor.submit", "joblib",
          "loky submit", "mpire.map", "mpire.apply_async", "pebble.map", "dask.distributed"]
@@ -125,7 +127,7 @@ def others(run, who, name) -> str:
 
 #: The rows of the first two tables, by peer.
 TITLES = {
-    **{engine: f"**parmap {engine}**" for engine in ENGINES},
+    **{engine: f"**parmap {engine}**" for engine in [*ENGINES, MPI]},
     **{engine: f"**{engine}, Python**" for engine in PYTHON_ENGINES},
     **{peer: peer for peer in PEERS},
 }
@@ -208,7 +210,13 @@ def put_summaries() -> None:
 
 def python_commands(python) -> dict:
     """Return the commands of parmap's rows in Python."""
-    return {engine: [str(python), str(HERE / "peers.py"), engine] for engine in PYTHON_ENGINES}
+    commands = {engine: [str(python), str(HERE / "peers.py"), engine] for engine in PYTHON_ENGINES}
+    # Two ranks, which count as those of two nodes. As root, in a container, Open MPI wants to be told so.
+    commands["parmap mpi"] = [
+        "env", "PARMAP_TEST_RANKS_PER_NODE=1", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_rmaps_base_oversubscribe=1",
+        "mpirun", "-n", "2", str(python), "-m", "parmap.mpi", *commands["parmap mpi"][1:],
+    ]  # fmt: skip
+    return commands
 
 
 def install(rows) -> dict:
@@ -216,9 +224,14 @@ def install(rows) -> dict:
     WORK.mkdir(parents=True, exist_ok=True)
     if set(rows) & set(ENGINES):
         subprocess.run([*COMPILE, HERE / "parmap.cpp", "-o", WORK / "parmap"], check=True)
+    if MPI in rows:
+        subprocess.run(["mpicxx", *COMPILE[1:], "-DRELIABILITY_MPI", HERE / "parmap.cpp", "-o", WORK / "parmap_mpi", "-ldl"], check=True)
     if set(rows) & set(PYTHON_ENGINES) and subprocess.call([PYTHON, "-c", "import numpy, parmap"]) != 0:
         sys.exit(f"run.py: {PYTHON} has no parmap with NumPy; ./demo --python puts it there")
-    return {engine: [str(WORK / "parmap"), engine] for engine in ENGINES} | python_commands(PYTHON)
+    ours = {engine: [str(WORK / "parmap"), engine] for engine in ENGINES} | python_commands(PYTHON)
+    ranks = ["env", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "PARMAP_MPI_NODES_FOR_TESTS=2", "mpirun", "--oversubscribe", "--bind-to",
+             "none", "-n", "2", str(WORK / "parmap_mpi"), MPI]
+    return ours | ({MPI: ranks} if MPI in rows else {})
 
 
 def install_peers() -> dict:
@@ -300,7 +313,7 @@ def rewrite(names) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    ours = [*ENGINES, *PYTHON_ENGINES]
+    ours = [*ENGINES, MPI, *PYTHON_ENGINES]
     parser.add_argument("--only", metavar="ROW", nargs="+", choices=ours, help="only these rows: " + ", ".join(ours))
     parser.add_argument("--check", metavar="PROGRAM", help="compare parmap's rows in C++ with the page")
     parser.add_argument("--check-python", action="store_true", help="compare parmap's rows in Python with the page")
@@ -316,6 +329,8 @@ def main() -> int:
         commands = python_commands(sys.executable)
         if importlib.util.find_spec("distributed") is None:
             del commands["parmap dask"]
+        if importlib.util.find_spec("mpi4py") is None or shutil.which("mpirun") is None:
+            del commands["parmap mpi"]
         return check(commands)
     status = rewrite(arguments.only) if arguments.only else write()
     put_summaries()

@@ -10,6 +10,7 @@
 
 #include <parmap/detail/coroutines/async_run.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/stores/stored_map.hpp>
 #include <parmap/detail/system/cancellation.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/system/inside_worker.hpp>
@@ -19,6 +20,7 @@
 #include <parmap/options.hpp>
 #include <parmap/product.hpp>
 #include <parmap/results.hpp>
+#include <parmap/store.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/associated_cancellation_slot.hpp>
@@ -41,6 +43,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <typeinfo>
@@ -173,12 +176,16 @@ auto own_space(Axes&&... axes) {
 // The f, axes and options of a map inside a running context; lives as long as any worker of the map.
 template <class F, class Space>
 struct owned_map {
+  using value = typename awaited<result_of<F, Space>>::type;
+  static constexpr bool can_store = can_store_value<value> && can_store_space<Space>;
+
   owned_map(F what, Space where, options how) : f(std::move(what)), space(std::move(where)), chosen(std::move(how)) {}
 
   F f;
   Space space;
   options chosen;
-  std::optional<map_watch> watch{};  // with options::times or options::trace
+  std::optional<std::conditional_t<can_store, stored_map<value>, char>> store{};  // with options::store
+  std::optional<map_watch> watch{};                                               // with options::times and the like
 };
 
 // An executor like this one that runs one handler at a time. The executor of a task of ours already does so.
@@ -215,18 +222,31 @@ auto run_owned(std::shared_ptr<owned_map<F, Space>> what)
     -> asio::awaitable<results<typename awaited<result_of<F, Space>>::type>> {
   const ticks begun = now_ticks();
   const asio::any_io_executor executor = one_at_a_time(co_await asio::this_coro::executor);
-  const numbered_tasks<F, Space> tasks(what->f, what->space);
-  if (what->chosen.times) what->watch.emplace(what->chosen, async.name(), tasks);
+  numbered_tasks<F, Space> tasks(what->f, what->space);
+  const options* how = &what->chosen;
+  std::string status;
+  if constexpr (owned_map<F, Space>::can_store) {
+    if (how->store != nullptr) {
+      what->store.emplace(what->f, what->space, *how, numbered_tasks<F, Space>::takes_context);
+      status = how->store->status_path(how->part);
+      tasks = what->store->missing(tasks);
+      how = &what->store->store().of_run();
+    }
+  }
+  if (how->times) what->watch.emplace(*how, async.name(), tasks, status);
   const auto all = std::make_shared<async_run<numbered_tasks<F, Space>, asio::any_io_executor>>(
-      what->watch ? tasks.observed_by(what->watch->observer()) : tasks, what->chosen, executor, cancellation::possible,
-      what);
+      what->watch ? tasks.observed_by(what->watch->observer()) : tasks, *how, executor, cancellation::possible, what);
   co_await run_here(executor, all->run(), all);
   auto made = all->finish();
-  made.note_elapsed(now_ticks() - begun);
   if (what->watch) {
     what->watch->finish();
-    co_return with_times(std::move(made), async, tasks, *what->watch);
+    made = with_times(std::move(made), async, tasks, *what->watch);
   }
+  if constexpr (owned_map<F, Space>::can_store)
+    if (what->store) made = what->store->join(std::move(made));
+  made.note_elapsed(now_ticks() - begun);
+  describe_stored(made, async, numbered_tasks<F, Space>(what->f, what->space));
+  note_names(made, what->space);
   co_return made;
 }
 
@@ -240,10 +260,14 @@ auto own_and_run(F f, Space space, options chosen) {
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
-    check_has_no_store(chosen, "parmap::async_map");
+    check_is_whole(chosen, "parmap::async_map");
+    if (chosen.store != nullptr) {
+      if constexpr (!can_store_value<typename owned_map<F, Space>::value>) refuse_store_for_values();
+      else if constexpr (!can_store_space<Space>) refuse_store_for_axes();
+    }
     check_is_not_interrupted(chosen, "parmap::async_map");
     refuse_for_async(chosen);
-    if (!chosen.seed) chosen.seed = fresh_seed();
+    if (!chosen.seed && chosen.store == nullptr) chosen.seed = fresh_seed();
     return run_owned(std::make_shared<owned_map<F, Space>>(std::move(f), std::move(space), std::move(chosen)));
   }
 }
@@ -263,6 +287,16 @@ auto own_and_run(F f, Space space, options chosen) {
 /// async_map keeps copies of f and of the axes. What a product or a zip refers to must outlive the map. The map starts
 /// at co_await. Throws as map does; a bad option throws std::invalid_argument in the call, before co_await. If the
 /// calling coroutine is cancelled, async_map cancels its tasks and throws asio::system_error(operation_aborted).
+///
+/// With g++ 12 put options that are no numbers (store, label, trace, reporter, retry_if) into a variable first, because
+/// that compiler destroys a temporary `{.store = ...}` of a co_await twice:
+///
+///     const parmap::options how{.store = parmap::checkpoint("pages.db", {.name = "download"}), .workers = 100};
+///     auto pages = co_await parmap::async_map(download, urls, how);
+///
+/// With options::store the file is opened and read at co_await, and what has not been written at the end is waited for,
+/// which holds up the executor for some milliseconds, and longer if the disk is slow. SIGINT and SIGTERM end the
+/// program as usual; the file then goes on with what was stored.
 template <class F, detail::not_options A>
 auto async_map(F&& f, A&& a, options chosen = {}) {
   return detail::own_and_run(std::decay_t<F>(std::forward<F>(f)), detail::own_space(std::forward<A>(a)),

@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/axis_keys.hpp>
+#include <parmap/detail/space/refused_calls.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -102,12 +103,12 @@ template <class Range>
                 "parmap::axis takes a name and one range: parmap::axis(\"mu\", mus); of a product or zip, name "
                 "each axis: parmap::zip(parmap::axis(\"a\", a), parmap::axis(\"b\", b))");
   if constexpr (!is_range) {
-    return named_axis<int>(std::move(name), {});  // so that this is the only error
+    return named_axis<detail::int_after_error<Range>>(std::move(name), {});  // so that this is the only error
   } else if constexpr (detail::endless<Range>) {
     static_assert(!detail::endless<Range>,
                   "parmap: an endless range cannot be a named axis; bound it, for example with "
                   "std::views::take(n)");
-    return named_axis<int>(std::move(name), {});
+    return named_axis<detail::int_after_error<Range>>(std::move(name), {});
   } else if constexpr (std::is_same_v<Range, std::vector<std::ranges::range_value_t<Range>>>) {
     return named_axis<typename Range::value_type>(std::move(name), std::forward<Range>(range));
   } else {

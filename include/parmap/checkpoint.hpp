@@ -5,6 +5,7 @@
 
 #include <parmap/detail/checkpoints/checkpoint_store.hpp>
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/needs_64_bit_linux.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/store.hpp>
@@ -63,12 +64,20 @@ struct checkpoint_options {
 /// compared bit for bit, and keeps its random numbers (context::rng) for ever. An axis of more than 100 000 elements is
 /// compared in blocks of 4096, and may only grow at its end. A new axis needs checkpoint_options::existing. Refused, by
 /// std::invalid_argument with both values: another name of f, other values in fargs, another type of value, another
-/// seed, other axes. What f captures cannot be compared; a line on stderr says so.
+/// seed, other axes, a fold in place of a map. What f captures cannot be compared; a line on stderr says so.
 ///
-/// For map, stream, map_reduce and fold, on every engine and pool. A stream stores an outcome when it takes it from the
-/// engine, so what waits unread when the program dies runs again; its stored outcomes come first, or in order. A
-/// reduction stores the value of each task, and combines all of them in the calling thread. SIGINT and SIGTERM end a
-/// map, and not the program: see options::on_interrupt.
+/// With options::part each part has a file of its own: part 3 of 16 of "sweep.db" is "sweep.part03.db".
+///
+/// For map, map_into, async_map, stream, map_reduce and fold, on every engine and pool; on mpi for map, where rank 0
+/// writes. A stream stores an outcome when it takes it from the engine, so what waits unread when the program dies runs
+/// again; its stored outcomes come first, or in order. map_reduce stores the value of each task, and combines all of
+/// them in the calling thread. fold stores the accumulator after each task, with the bits that it has without a store;
+/// beyond 2047 tasks it runs fold_block(n) maps one after the other, and its axes must stay as they are. SIGINT and
+/// SIGTERM end a map, and not the program: see options::on_interrupt.
+///
+/// Python's parmap.checkpoint has the same files: a sweep that was begun there, under the same name, goes on here, and
+/// the other way round. Numbers, text, std::optional, and std::vector, array, tuple, pair, map, unordered_map and
+/// complex of these are the same in both. A stored value of another type throws store_failed, with both types.
 ///
 /// A crash of the program, or of the machine, loses what was computed in the last 0.1 s and in the commit that was in
 /// progress. A thread writes, so that neither a task nor the map waits for the disk, until 64 MiB wait. The map throws

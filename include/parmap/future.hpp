@@ -4,6 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/needs_64_bit_linux.hpp>
 #include <parmap/detail/pools/submitted_tasks.hpp>
 #include <parmap/detail/processes/multi_stream.hpp>
 #include <parmap/failure.hpp>

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/processes/inputs_by_child.hpp>
 #include <parmap/detail/results/input_columns.hpp>
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/summary_times.hpp>
@@ -11,12 +10,13 @@
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/detail/space/task_part.hpp>
 #include <parmap/detail/stores/interrupt_scope.hpp>
+#include <parmap/detail/stores/part_options.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
-#include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/traces/map_watch.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
 #include <parmap/options.hpp>
 #include <parmap/product.hpp>
 #include <parmap/results.hpp>
@@ -95,20 +95,21 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
-// True for an engine that does by itself what options::times asks for.
+// True for an engine whose maps several processes call together, so that it does by itself what is done once for all of
+// them: it draws the seed, and does what options::store, options::times and options::trace ask for.
 template <class Engine>
-inline constexpr bool notes_times = requires { requires Engine::notes_times; };
-
-// True for an engine that draws the seed itself, as many processes must have the same.
-template <class Engine>
-inline constexpr bool draws_seed = requires { requires Engine::draws_seed; };
+inline constexpr bool is_collective = requires { requires Engine::is_collective; };
 
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
 Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
   map_times times = kept.times();
-  take_inputs(times, who.name() == multi.name() ? with_inputs_by_child(tasks, as_failures(times))
-                                                : with_inputs(tasks, as_failures(times)));
+  const auto described = [&](failure_list failures) {
+    if constexpr (has_multi)
+      if (who.name() == multi.name()) return with_inputs_by_child(tasks, std::move(failures));
+    return with_inputs(tasks, std::move(failures));
+  };
+  take_inputs(times, described(as_failures(times)));
   made.note_times(std::move(times));
   return made;
 }
@@ -118,6 +119,15 @@ template <class Results, class Space>
 void note_names(Results& made, const Space& space) {
   if constexpr (has_names<Space> && requires { made.note_inputs(columns_of(space)); })
     made.note_inputs(columns_of(space));
+}
+
+// Sets the inputs of failures that were stored.
+template <class Results, class Engine, class Tasks>
+void describe_stored(Results& made, const Engine& who, const Tasks& tasks) {
+  if (made.stored() == 0 || made.ok()) return;
+  failure_list all = made.failures();
+  made.note_described(who.name() == multi.name() ? with_inputs_by_child(tasks, std::move(all))
+                                                 : with_inputs(tasks, std::move(all)));
 }
 
 // The engine for maps with options that few have, so that others do not pay for them, and it is compiled twice only.
@@ -143,14 +153,30 @@ template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
   const ticks begun = now_ticks();
-  const std::string status = chosen.store->status_path();
+  const std::string status = chosen.store->status_path(chosen.part);
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return run_watched(run, who, tasks, of_run, status);
   };
   const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
   auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
   made.note_elapsed(now_ticks() - begun);
+  describe_stored(made, who, numbered_tasks<F, Space>(f, space));
   note_names(made, space);
+  return made;
+}
+
+// Runs the tasks of one part.
+template <class Run, class Engine, class F, class Space>
+[[gnu::noinline, gnu::cold]] auto run_part(const Run& run, const Engine& who, F& f, const Space& space,
+                                           const options& chosen) {
+  const auto here = part_of_tasks(space.size(), chosen.part);
+  const options of_part = options_of_part(chosen, *here);
+  const auto tasks = numbered_tasks<F, Space>(f, space).renumbered_by(*here);
+  const ticks begun = now_ticks();
+  auto made = of_part.times ? run_watched(run, who, tasks, of_part) : run_apart(run, who, tasks, of_part);
+  made.note_elapsed(now_ticks() - begun);
+  note_names(made, space);
+  made.note_part(here);
   return made;
 }
 
@@ -159,42 +185,44 @@ template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
-    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);  // so that this is the only error
   } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
     static_assert(runs_coroutines<Engine>,
                   "parmap::map: f is a coroutine, which this engine would create but never run; name the engine async: "
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
-    return results<int>(result_memory<int>(), {}, 0);
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
-    constexpr bool engine_stores = !requires { Engine::why_no_store; };
-    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
-    constexpr bool reduces_stored = engine_stores && requires { requires Run::reduces_stored; };
-    if constexpr (!engine_stores) {
-      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
-    } else if constexpr (!can_store && !reduces_stored) {
-      check_has_no_store(chosen, "this function");
+    constexpr bool is_map = requires { requires Run::is_map; };
+    constexpr bool has_parts = is_map && !is_collective<Engine>;
+    if constexpr (!has_parts) {
+      if constexpr (is_collective<Engine>)
+        if (!chosen.part.is_whole()) refuse(who.name(), "part", Engine::why_no_part);
+      check_is_whole(chosen, "this function");
     }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
-    if constexpr (!draws_seed<Engine>)
-      if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
+    if constexpr (!is_collective<Engine>)
+      if (!chosen.seed && !has_store) chosen.seed = unchosen_seed(chosen.part);
+    if constexpr (has_parts)
+      if (!chosen.part.is_whole() && !has_store) return run_part(run, who, f, space, std::as_const(chosen));
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
       if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if ((!chosen.times || notes_times<Engine>) && !has_store) {
+    } else if (is_collective<Engine> || (!chosen.times && !has_store)) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
       if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
       note_names(made, space);
       return made;
     }
-    if (has_store) {
-      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
-      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
-    }
+    if constexpr (!is_collective<Engine>)
+      if (has_store) {
+        if constexpr (is_map) return run_with_store(run, who, f, space, std::as_const(chosen));
+        else return run.with_store(who, tasks, std::as_const(chosen));
+      }
     return run_watched(run, who, tasks, std::as_const(chosen));
   }
 }
@@ -203,7 +231,7 @@ template <class Run, class Engine, class F, class... Axes>
 auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes&&... axes) {
   if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
     say_disorder<wrong>();
-    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
+    return results<int_after_error<F>>(result_memory<int_after_error<F>>(), {}, 0);  // so that this is the only error
   } else if constexpr (sizeof...(Axes) == 1) {
     return map_space(run, who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
   } else {
@@ -213,7 +241,7 @@ auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes
 
 // Calls the engine, for map itself.
 struct run_by_engine {
-  static constexpr bool stores = true;
+  static constexpr bool is_map = true;
 
   template <class Engine, class Tasks>
   auto operator()(const Engine& it, const Tasks& tasks, const options& of_map) const {

@@ -3,15 +3,21 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/results/exception_message.hpp>
+#include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
 #include <parmap/detail/space/tasks_into_range.hpp>
+#include <parmap/detail/stores/stored_map.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
+#include <parmap/engine/serial.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
 #include <cstdint>
+#include <exception>
+#include <iterator>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -38,6 +44,65 @@ consteval bool fits_into() {
   return fits;
 }
 
+// The values of a map, each assigned to its element; a task whose assignment throws has failed. `lets_out`: what it
+// throws leaves the call.
+template <class T, class First>
+results<void> assign_values(results<T>&& all, First first, bool lets_out) {
+  failure_runs refused;
+  all.failures().for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
+    for (std::uint64_t i = b; i < e; ++i) {
+      try {
+        first[static_cast<std::iter_difference_t<First>>(i)] = std::move(all.places()[i]);
+      } catch (...) {
+        if (lets_out) throw;
+        thrown what = describe_or_give_up();
+        refused.emplace_back(failure{i, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
+      }
+    }
+  });
+  results<void> whole(all.size(), add_failures(all.failures(), std::move(refused)), all.seed());
+  all.pass_notes(whole);
+  return whole;
+}
+
+// What map_axes_by runs for map_into.
+template <class Out>
+struct run_into_range {
+  Out& out;
+
+  template <class Engine, class Tasks>
+  results<void> operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    if constexpr (fits_into<Out, typename Tasks::result>()) {
+      check_room(tasks.size());
+      return run_into(who, first_of(out), tasks, of_map);
+    } else {
+      return results<void>(0, {}, 0);
+    }
+  }
+  // Here the values go into the range when all are there.
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] results<void> with_store(const Engine& who, const Tasks& tasks,
+                                                        const options& of_map) const {
+    using value = typename Tasks::result;
+    if constexpr (std::is_assignable_v<std::ranges::range_reference_t<Out>, value> && !std::is_void_v<value>) {
+      check_room(tasks.size());
+      if constexpr (!can_store_value<value>) refuse_store_for_values();
+      else
+        return assign_values(run_with_store(run_by_engine(), who, tasks.function(), tasks.space(), of_map),
+                             first_of(out), who.name() == serial.name());
+    } else {
+      return results<void>(0, {}, 0);
+    }
+  }
+
+  void check_room(std::uint64_t tasks) const {
+    const auto room = static_cast<std::uint64_t>(std::ranges::size(out));
+    if (room < tasks)
+      throw std::invalid_argument("parmap::map_into: the range has " + std::to_string(room) + " elements for " +
+                                  std::to_string(tasks) + " tasks");
+  }
+};
+
 template <class Engine, class Out, class F, class... Axes>
 results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen, Axes&&... axes) {
   constexpr bool has_elements = element_range<Out>;
@@ -46,18 +111,7 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
       "parmap::map_into: the first argument must be a random-access range of known size whose elements are objects, "
       "such as a vector, an array or a span (but not vector<bool>, or a view that computes its elements)");
   if constexpr (has_elements) {
-    const auto run = [&](const Engine& it, const auto& work, const options& of_map) {
-      if constexpr (fits_into<Out, typename std::remove_cvref_t<decltype(work)>::result>()) {
-        const auto room = static_cast<std::uint64_t>(std::ranges::size(out));
-        if (room < work.size())
-          throw std::invalid_argument("parmap::map_into: the range has " + std::to_string(room) + " elements for " +
-                                      std::to_string(work.size()) + " tasks");
-        return run_into(it, first_of(out), work, of_map);
-      } else {
-        return results<void>(0, {}, 0);
-      }
-    };
-    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+    return map_axes_by(run_into_range<Out>{out}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
   } else {
     return results<void>(0, {}, 0);
   }
@@ -77,7 +131,8 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
 ///
 /// Under serial and threads each task assigns its own element as it ends, and map_into allocates no memory for values.
 /// There `out` may also be the axis, if it is the only axis. Under multi the calling thread copies or moves the values
-/// into `out`. The engine async is a compile error. All else is as in map.
+/// into `out`. The engine async is a compile error. With options::store the calling thread assigns the values when all
+/// are there, those of earlier runs, too, and the file is that of map: both may go on with it. All else is as in map.
 template <engine Engine, class Out, class F, detail::not_options A>
 results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));

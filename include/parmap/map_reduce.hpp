@@ -7,10 +7,11 @@
 #include <parmap/detail/reduction/in_caller.hpp>
 #include <parmap/detail/reduction/reduce_on.hpp>
 #include <parmap/detail/reduction/reducers.hpp>
+#include <parmap/detail/reduction/stored_fold.hpp>
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
 #include <parmap/engine/serial.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>
@@ -89,7 +90,7 @@ consteval bool check_values_of_reduction() {
   return false;
 }
 
-// A map with a store whose values are combined here; the same tree as without.
+// A map with a store whose values are combined here, in the same tree as without.
 template <class Engine, class F, class Space, class Reducer>
 auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& reducer, const options& chosen)
     -> reduction<typename Reducer::value> {
@@ -102,7 +103,6 @@ auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& r
 // What map_axes_by runs for map_reduce.
 template <class Op, class T>
 struct run_map_reduce {
-  static constexpr bool reduces_stored = true;
   Op& op;
   const T& init;
 
@@ -110,7 +110,7 @@ struct run_map_reduce {
   auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
     if constexpr (check_values_of_reduction<T, typename Tasks::result, Op>())
       return reduce_on(who, tasks, value_reducer<T, Op>(op, init), of_map);
-    else return reduction<int>(0, 0, {}, 0);
+    else return reduction<int_after_error<Tasks>>(0, 0, {}, 0);
   }
   template <class Engine, class Tasks>
   [[gnu::noinline, gnu::cold]] auto with_store(const Engine& who, const Tasks& tasks, const options& of_map) const
@@ -124,7 +124,6 @@ struct run_map_reduce {
 // And for fold.
 template <class Step, class Merge, class T>
 struct run_fold {
-  static constexpr bool reduces_stored = true;
   Merge& merge;
   const T& identity;
 
@@ -135,15 +134,17 @@ struct run_fold {
   template <class Engine, class Tasks>
   [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
                                                        const options& of_map) const {
-    step_alone<Step, T> f(tasks.function().call(), identity);
-    return reduce_stored(who, f, tasks.space(), merging_reducer<T, Merge>(merge, identity), of_map);
+    if constexpr (std::same_as<Engine, pool>) return {identity, 0, {}, 0};  // so that reduce_on has the only error
+    else
+      return fold_with_store(who, tasks.function(), tasks.space(), accumulator_reducer<T, Merge>(merge, identity),
+                             of_map);
   }
 };
 
 template <class Engine, class F, class Op, class T, class... Axes>
 auto map_reduce_axes(const Engine& who, F& f, Op& op, const T& init, options&& chosen, Axes&&... axes) {
   if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) {
-    return reduction<int>(0, 0, {}, 0);  // so that this is the only error
+    return reduction<int_after_error<F>>(0, 0, {}, 0);  // so that this is the only error
   } else {
     return map_axes_by(run_map_reduce<Op, T>{op, init}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
   }
@@ -165,7 +166,12 @@ inline constexpr bool check_calls_of_fold<T, Step, Merge, list<Elements...>> = [
 
 template <class Engine, class T, class Step, class Merge, class... Axes>
 consteval bool check_fold() {
-  if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
+  static_assert(
+      !is_collective<Engine>,
+      "parmap::fold: parmap::mpi has no fold, as the accumulators would stay in the workers of each rank; use "
+      "parmap::map_reduce(parmap::mpi, f, op, init, ...), where f returns what one task adds");
+  if constexpr (is_collective<Engine>) return false;
+  else if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
   else return check_calls_of_fold<T, Step, Merge, typename product_space<axis_of<Axes>...>::elements>;
 }
 
@@ -173,9 +179,9 @@ template <class Engine, class T, class Step, class Merge, class... Axes>
 auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, options&& chosen, Axes&&... axes) {
   if constexpr (constexpr disorder wrong = disorder_of<Step, Axes...>(); wrong != disorder::none) {
     say_disorder<wrong>();
-    return reduction<int>(0, 0, {}, 0);
+    return reduction<int_after_error<Step>>(0, 0, {}, 0);
   } else if constexpr (!check_fold<Engine, T, Step, Merge, Axes...>()) {
-    return reduction<int>(0, 0, {}, 0);
+    return reduction<int_after_error<Step>>(0, 0, {}, 0);
   } else {
     bound_step<Step, T> f(step);
     return map_axes_by(run_fold<Step, Merge, T>{merge, identity}, who, f, std::move(chosen),
@@ -195,7 +201,9 @@ auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, o
 /// - op(a, b) returns the combination of two values as a T. It must be associative, but need not be commutative: values
 ///   are combined in input order. It may be called in several threads at once (threads), or in a worker (multi).
 /// - init enters once, at the left. It is the value of a reduction without tasks.
-/// - Engine, axes and options: as in map. The engine async has no map_reduce yet.
+/// - Engine, axes and options: as in map. The engine async has no map_reduce yet. On parmap::mpi every rank has the
+///   value; all values travel to every rank, which combines them, so the memory is O(n), and op runs in the calling
+///   thread of each rank.
 ///
 /// **The order.** The tasks are divided into blocks of reduction_block (512) consecutive tasks; the last one may be
 /// shorter. Each block is folded from left to right: op(op(v0, v1), v2) and so on; block 0 begins with init. Then
@@ -269,7 +277,8 @@ auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chos
 /// - step(T&, x...) or step(parmap::context&, T&, x...); what it returns is ignored.
 /// - merge(T& a, const T& b) adds b to a; b is of later tasks.
 /// - Engine, axes and options: as in map. The engine async has no fold yet. options::retry_delay and retry_if throw
-///   std::invalid_argument except under serial, as the tasks of a block change one accumulator in order.
+///   std::invalid_argument except under serial and with a store, as the tasks of a block change one accumulator in
+///   order.
 ///
 /// **The order.** Each block of fold_block(n) consecutive tasks has an accumulator, on which step is called in input
 /// order: for up to 2047 tasks each task has its own, for 524288 or more the blocks have 512 tasks. The blocks are
@@ -279,6 +288,10 @@ auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chos
 /// **Failures.** A step that fails leaves no trace: the accumulator is as it was before. For this, serial and threads
 /// copy the accumulator before each step, unless the step is noexcept; multi writes it to shared memory after each
 /// step. So keep it small against the work of a step. All else is as in map_reduce.
+///
+/// **With options::store** the accumulator of a block is stored after each of its tasks, so T needs a codec. Beyond
+/// 2047 tasks, fold_block(n) maps run one after the other, each of one task of every block: under serial not in input
+/// order.
 template <engine Engine, class T, class Step, class Merge, detail::not_options A>
 auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, options chosen = {}) {
   return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a));

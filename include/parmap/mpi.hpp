@@ -84,22 +84,26 @@ struct mpi_options {
 /// multi. options::workers counts the workers of each machine. options::retry_if runs in a process of the agent;
 /// options::reporter on rank 0; a request of options::stop on any rank stops the map. context::worker() counts on each
 /// machine. failure::exception is null.
-/// There is no options::store.
 ///
-/// One thread of a rank may be in a map at a time, the one that may call MPI; tasks of multi must not call MPI. If a
-/// rank dies, MPI ends the whole job.
+/// Rank 0 writes the files of options::store and options::trace. Outcomes go to it while the map runs, and a thread of
+/// rank 0 stores them, at most 0.1 s after they have come there; a stored task runs on no rank again. Give the store on
+/// all ranks; a file that refuses the map is an error on all. If a rank dies, MPI ends the whole job: what is stored
+/// stays, and the same call in a new job does the rest.
+///
+/// One thread of a rank may be in a map at a time, the one that may call MPI; tasks of multi must not call MPI.
 ///
 /// Throws what map throws, and on every rank std::logic_error if MPI is not initialised, if a task calls it, or if
-/// several ranks were started that do not see each other; std::runtime_error if another rank's part has failed.
+/// several ranks were started that do not see each other; std::runtime_error if another rank's part has failed;
+/// store_failed on rank 0 if outcomes could not be stored (elsewhere std::runtime_error that says so).
 class mpi_engine {
  public:
   /// That of all ranks, MPI_COMM_WORLD, with default options: parmap::mpi.
   constexpr mpi_engine() noexcept = default;
 
-  static constexpr bool draws_seed = true;   // see map.hpp
-  static constexpr bool notes_times = true;  // see map.hpp
-  static constexpr std::string_view why_no_store =
-      "as every rank would write the file; keep the outcomes of a part of the tasks for each rank";
+  static constexpr bool is_collective = true;  // see map.hpp
+
+  static constexpr std::string_view why_no_part =
+      "as its ranks share the tasks already; for parts start an array of jobs on one machine each, with multi";
 
   /// "mpi".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "mpi"; }
@@ -116,6 +120,10 @@ class mpi_engine {
     mpi_engine other = *this;
     other.comm_ = comm;
     return other;
+  }
+  /// For map_reduce: the engine with the values on every rank.
+  [[nodiscard]] constexpr mpi_engine gathering_on_all() const noexcept {
+    return with({.gather = gather::all, .inner = options_.inner});
   }
   /// For map: where it is called.
   [[nodiscard]] constexpr mpi_engine at(const std::source_location& site) const noexcept {

@@ -4,6 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/option_text.hpp>
+#include <parmap/part.hpp>
 #include <parmap/progress.hpp>
 
 #include <atomic>
@@ -114,6 +115,16 @@ struct options {
   /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
   /// once the window is full. Without it they come as the tasks end.
   bool ordered{};
+  /// Run only one part of the tasks: {3, 16} those whose index is 3 modulo 16. For programs that run as several jobs,
+  /// such as a Slurm array (parmap::slurm_array_part()). The tasks of the other parts are neither values nor failures
+  /// here: results::size() counts them, ok(), failures(), values() and the progress do not, and to read the value of
+  /// one throws std::logic_error. Indices, inputs and random numbers are those of the whole map, so that all parts
+  /// together are bit for bit what one call gives. The seed is then 0 unless you choose one, as the parts must have the
+  /// same. With a store each part has a file of its own: "sweep.db" becomes "sweep.part03.db", which parmap.load of
+  /// Python reads together. map and stream have it, on every engine but mpi. Default: all tasks.
+  ///
+  ///     parmap::map(f, x, {.part = parmap::slurm_array_part(), .store = parmap::checkpoint("sweep.db")});
+  parmap::part part{};
   /// How the progress is shown. Default: a bar on stderr if stderr is a terminal and the map lasts over 0.5 s.
   parmap::reporter reporter{};
   /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
@@ -131,13 +142,13 @@ struct options {
   ///     const auto is_late = [](const parmap::failure& why) { return why.kind == parmap::failure::timed_out; };
   ///     parmap::map(f, x, {.retries = 2, .retry_if = is_late, .timeout = 5s});
   retry_condition retry_if{};
-  /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns.
+  /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns; but that of a part is 0.
   std::optional<std::uint64_t> seed{};
   /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
   /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). map, stream, map_reduce and fold have it, on every engine but mpi. None: nowhere.
+  /// (<parmap/checkpoint.hpp>). All calls have it, on every engine. None: nowhere.
   std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
@@ -173,15 +184,17 @@ PARMAP_API void check_values(const options& chosen);
 
 // Throws the std::invalid_argument of a function that is no stream.
 [[noreturn]] PARMAP_API void refuse_stream_options();
-// Throws the std::invalid_argument of what has no store.
-[[noreturn]] PARMAP_API void refuse_store(std::string_view what);
+// Throws the std::invalid_argument of what runs no part of a map.
+[[noreturn]] PARMAP_API void refuse_part(std::string_view what);
+inline void check_is_whole(const options& chosen, std::string_view what) {
+  if (!chosen.part.is_whole()) refuse_part(what);
+}
+// The seed of a map for which none is chosen.
+[[nodiscard]] PARMAP_API std::uint64_t unchosen_seed(const part& which);
 // Throws the std::invalid_argument of what cannot be interrupted and go on.
 [[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
 inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
   if (chosen.on_interrupt.keeps(false)) refuse_interrupts(what);
-}
-inline void check_has_no_store(const options& chosen, std::string_view what) {
-  if (chosen.store != nullptr) refuse_store(what);
 }
 inline void check_is_no_stream(const options& chosen) {
   if (chosen.ordered || chosen.window != 0) refuse_stream_options();

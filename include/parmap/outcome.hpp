@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -30,7 +31,7 @@ inline constexpr bool is_outcome = false;
 template <class T>
 inline constexpr bool is_outcome<outcome<T>> = true;
 
-// The members that outcome<T> and outcome<void> share. Held is T; for void it is monostate.
+// The members of outcome<T> that do not depend on what T can do.
 template <class Held>
 class outcome_base {
  public:
@@ -164,20 +165,30 @@ class [[nodiscard]] outcome : public detail::outcome_base<T> {
 
 /// The outcome of a task that returns nothing: whether it has failed, and why.
 template <>
-class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> {
+class [[nodiscard]] outcome<void> {
  public:
   using value_type = void;
   using error_type = failure;
 
   /// The outcome of a task that has not failed.
-  outcome() : outcome_base(std::in_place_index<0>) {}
+  outcome() = default;
   /// That of one that has.
-  outcome(failure why) : outcome_base(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+  outcome(failure why) : why_(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+
+  /// Whether the task has not failed. O(1).
+  [[nodiscard]] bool has_value() const noexcept { return !why_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// Why it has failed. Undefined if it has not.
+  [[nodiscard]] const failure& error() const& noexcept { return *why_; }
+  [[nodiscard]] failure&& error() && noexcept { return *std::move(why_); }
 
   /// Does nothing.
   void operator*() const noexcept {}
   /// Throws task_failed if the task has failed.
-  void value() const { require_value(); }
+  void value() const {
+    if (why_) throw task_failed(*why_);
+  }
   /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
   template <class F>
   outcome or_else(F&& f) const {
@@ -191,6 +202,9 @@ class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> 
     return std::unexpected(error());
   }
 #endif
+
+ private:
+  std::optional<failure> why_{};
 };
 
 /// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/needs_64_bit_linux.hpp>
 
 #include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <ios>
 #include <istream>
 #include <limits>
 #include <ostream>

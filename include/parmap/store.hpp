@@ -4,6 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/stores/store_run.hpp>
+#include <parmap/part.hpp>
 
 #include <memory>
 #include <stdexcept>
@@ -22,8 +23,8 @@ class result_store {
   /// another sweep.
   [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
 
-  /// The path of the status file of a map with this store (see options::trace); empty: it has none.
-  [[nodiscard]] virtual std::string status_path() const { return {}; }
+  /// The path of the status file of a map of this part with this store (see options::trace); empty: it has none.
+  [[nodiscard]] virtual std::string status_path(const part& /*of*/) const { return {}; }
 
  protected:
   result_store() = default;

@@ -6,14 +6,14 @@
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/detail/stores/part_options.hpp>
 #include <parmap/detail/stores/stored_source.hpp>
 #include <parmap/detail/streams/lazy_axis.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_state.hpp>
-#include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/traces/map_watch.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>
@@ -132,16 +132,25 @@ class stream_of final : public stream_state<result_of<F, Space>> {
 
  public:
   template <class Function>
-  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store)
-      : base(std::move(chosen), size_of(space), feed_of(space)),
+  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store,
+            std::shared_ptr<const task_part> those)
+      : base(std::move(chosen), those == nullptr ? size_of(space) : those->size(), feed_of(space)),
+        part_(std::move(those)),
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
+    if (part_ != nullptr) this->set_part(part_);
     if (store != nullptr) {
       this->begin(open_with_store(who, std::move(store)));
     } else {
       if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
-      this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+      if (part_ == nullptr) {
+        this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+      } else {
+        tasks_ = tasks_.renumbered_by(*part_);
+        of_part_ = options_of_part(this->chosen(), *part_);
+        this->begin(who.open_stream(tasks_, of_part_, part_->size(), nullptr));
+      }
     }
   }
   ~stream_of() override { this->close(); }
@@ -165,7 +174,8 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     if constexpr (is_unbounded<Space> || !can_store_value<value>) {
       return nullptr;  // its options are refused
     } else {
-      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store->size());
+      const options& of_map = this->chosen();
+      this->record(who.name(), texts_of(space_), of_map.store->status_path(of_map.part), store->stored());
       std::unique_ptr<outcome_source<value>> run;
       tasks_ = tasks_.renumbered_by(*store);
       if (store->size() > 0) run = who.open_stream(tasks_, store->of_run(), store->size(), nullptr);
@@ -186,10 +196,19 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     }
   }
 
+  std::shared_ptr<const task_part> part_;  // null: all tasks
+  options of_part_;
   F f_;
   Space space_;
   tasks tasks_;
 };
+
+// Throws std::invalid_argument if the number of tasks is not known.
+template <class Space>
+std::shared_ptr<const task_part> part_of_stream(const Space& space, const parmap::part& which) {
+  if constexpr (is_unbounded<Space>) refuse_part("a stream over an axis that is endless or can be read only once");
+  else return part_of_tasks(space.size(), which);
+}
 
 // True for an engine that has streams.
 template <class Engine, class Tasks>
@@ -203,31 +222,42 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   using space_type = std::remove_cvref_t<Space>;
   if constexpr (!callable<function, space_type>::value) {
     static_assert(check_call<function, typename space_type::elements>);
-    return outcome_stream<int>(nullptr);  // so that this is the only error
+    return outcome_stream<int_after_error<F>>(nullptr);  // so that this is the only error
+  } else if constexpr (is_collective<Engine>) {
+    static_assert(
+        !is_collective<Engine>,
+        "parmap::stream: the outcomes of parmap::mpi are made on many ranks, and no loop of one rank could read "
+        "them; use parmap::map(parmap::mpi.with({.gather = parmap::gather::none}), f, ...) and read what "
+        "here() names on each rank, or give the map a store");
+    return outcome_stream<int_after_error<F>>(nullptr);
   } else if constexpr (constexpr bool can_stream = has_streams<Engine, numbered_tasks<function, space_type>>;
                        !can_stream) {
     static_assert(
         can_stream,
         "parmap::stream: this engine has no streams yet; use parmap::multi, parmap::threads or parmap::serial");
-    return outcome_stream<int>(nullptr);
+    return outcome_stream<int_after_error<F>>(nullptr);
   } else if constexpr (coroutine<result_of<function, space_type>>) {
     static_assert(!coroutine<result_of<function, space_type>>,
                   "parmap::stream: f is a coroutine, which no engine with streams runs; parmap::map(parmap::async, f, "
                   "...) does");
-    return outcome_stream<int>(nullptr);
+    return outcome_stream<int_after_error<F>>(nullptr);
   } else {
     using value = result_of<function, space_type>;
     prepare(chosen);
     check_is_not_interrupted(chosen, "parmap::stream");
     std::unique_ptr<open_store> store;
+    std::shared_ptr<const task_part> those;
     if (chosen.store != nullptr) {
       store = open_store_of_stream<value>(f, space, chosen);
       if (numbered_tasks<function, space_type>::takes_context && runs_here(who.name())) store->f_sees_stops();
       chosen.seed = store->of_run().seed;
+      those = store->part();
+    } else if (!chosen.part.is_whole()) {
+      those = part_of_stream(space, chosen.part);
     }
-    if (!chosen.seed) chosen.seed = fresh_seed();
+    if (!chosen.seed) chosen.seed = unchosen_seed(chosen.part);
     return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
-        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen), std::move(store)));
+        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen), std::move(store), std::move(those)));
   }
 }
 
@@ -235,7 +265,7 @@ template <class Engine, class F, class... Axes>
 auto stream_axes(const Engine& who, F&& f, options&& chosen, Axes&&... axes) {
   if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
     say_disorder<wrong>();
-    return outcome_stream<int>(nullptr);  // so that this is the only error
+    return outcome_stream<int_after_error<F>>(nullptr);  // so that this is the only error
   } else {
     return open_stream(who, std::forward<F>(f), make_stream_space(std::forward<Axes>(axes)...), std::move(chosen));
   }

@@ -54,6 +54,8 @@ struct map_summary {
   /// With options::times: the five slowest tasks, failed ones included, the slowest first. A task counts with its
   /// slowest attempt.
   std::vector<task_time> slowest{};
+  /// With options::part: the number of tasks that are in other parts. They are not among `tasks`.
+  std::uint64_t elsewhere{};
 
   /// The number of tasks that failed, those that were stopped included. O(1).
   [[nodiscard]] std::uint64_t failed() const noexcept { return tasks - completed; }
@@ -66,9 +68,9 @@ struct map_summary {
   }
 };
 
-/// "200 tasks in 2.0 s: 197 ok, 3 failed", and below that a line for each of the five most frequent causes; with
-/// options::times also "workers busy 93 % of the time" and "slowest: task 7 (0.5, 2) in 1.2 s, task 3 (0.1, 2) in 1.1
-/// s".
+/// "200 tasks in 2.0 s: 197 ok, 3 failed", of a part with "; 3000 tasks are in other parts" behind it; and below that a
+/// line for each of the five most frequent causes; with options::times also "workers busy 93 % of the time" and
+/// "slowest: task 7 (0.5, 2) in 1.2 s, task 3 (0.1, 2) in 1.1 s".
 [[nodiscard]] PARMAP_API std::string to_string(const map_summary& all);
 PARMAP_API std::ostream& operator<<(std::ostream& out, const map_summary& all);
 

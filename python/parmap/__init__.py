@@ -26,7 +26,7 @@ Options::
     seed=42                seed of parmap.rng(), the task's random generator;  checkpoint="x.db": a file, so that a later call runs what is missing
     init=connect           called once in each worker, gives parmap.context().state;  finish=close: called at the end
     stop=event             start no further task once the event is set;  max_failures=10: after 10 failures;  times=True: r.summary() tells how busy the workers were
-    max_tasks=100          replace a worker after 100 tasks;  start="spawn": workers are fresh interpreters, for libraries that do not survive a fork
+    part=(3, 16)           run part 3 of 16 only;  part="slurm": the part of this job of an array;  max_tasks=100: replace a worker after 100 tasks;  start="spawn": workers are fresh interpreters, for libraries that do not survive a fork
 
 Other functions::
 
@@ -80,7 +80,9 @@ if _pure is not None:
     from .implementation import __all__, __version__
     from . import implementation as _implementation
 
-    if _sys.platform.startswith("linux") and "PARMAP_PURE" not in _os.environ:
+    # Its workers by spawn import this, too: their caller has said it.
+    _worker_begins = hasattr(_implementation.multiprocessing.current_process(), "_inheriting")
+    if _sys.platform.startswith("linux") and "PARMAP_PURE" not in _os.environ and not _worker_begins:
         _warnings.warn(
             f"parmap: {_pure}. So its pure form runs, which is slower and lacks some options (python -m parmap tells; PARMAP_PURE=1 asks for "
             "it without this warning). To have the core, install parmap-cpp again with this Python",
@@ -95,6 +97,7 @@ else:
     from ._like_builtins import maplike, starmap
     from ._map import parmap, parmap_async
     from ._override import override
+    from ._part import OTHER_PART
     from ._parmap import __version__
     from ._arguments import ENGINES
     from ._failures import Failure, FailureCause, Failures
@@ -180,6 +183,7 @@ else:
         "Failures",
         "Future",
         "MpiEngine",
+        "OTHER_PART",
         "Outcome",
         "ParmapWarning",
         "Reduction",

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, T
 import numpy
 from typing_extensions import ParamSpec, TypeVarTuple, Unpack
 
-from . import joblib as joblib
+from . import _part, joblib as joblib
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -54,6 +54,7 @@ class _CommonOptions(TypedDict, total=False):
     max_failures: int | None
     stop: threading.Event | _Stop | None
     checkpoint: str | os.PathLike[str] | checkpoint | None
+    part: tuple[int, int] | Literal["slurm"] | None
     n_simul: int | None
 
 class _AsyncOptions(_CommonOptions, total=False):
@@ -99,6 +100,7 @@ __all__ = [
     "Failures",
     "Future",
     "MpiEngine",
+    "OTHER_PART",
     "Outcome",
     "ParmapWarning",
     "Reduction",
@@ -135,6 +137,7 @@ __all__ = [
 ]
 
 ENGINES: tuple[str, ...]
+OTHER_PART: _part.OtherPart
 _pure: str | None
 __version__: str
 
@@ -202,6 +205,7 @@ class Summary:
     slowest: list[TaskTime] = ...
     left_out: int = ...
     stored: int = ...
+    elsewhere: int = ...
     @property
     def failed(self) -> int: ...
     def count(self, kind: _Kind) -> int: ...
@@ -226,6 +230,9 @@ class Results(list[_T]):
     failures: Failures
     seed: int
     engine: str
+    part: tuple[int, int] | None
+    @property
+    def here(self) -> list[int]: ...
     def __init__(self, values: Iterable[_T] = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None: ...
     def summary(self) -> Summary: ...
     @property

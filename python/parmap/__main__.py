@@ -12,7 +12,7 @@ import parmap
 COMMANDS = {
     "report": ("_report._command", "summarise a trace or a checkpoint; with -o PAGE.html as a page with figures"),
     "watch": ("_watch", "follow a running map by its status file"),
-    "status": ("_status", "what is in the file of a checkpoint: exit status 0 complete, 3 incomplete, 4 failures"),
+    "status": ("_status", "what is in the file of a checkpoint, or in those of all parts: exit status 0 complete, 3 incomplete, 4 failures"),
 }
 
 

@@ -15,19 +15,21 @@ The workers are forked from this process after the program has been read. So it 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pickle
 import threading
 import time
 import warnings
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from . import _errors
+from ._agent_fold import run_blocks
 from ._agent_tasks import Program, programs, run_task
+from ._answer import Answer
 from ._arguments import check
 from ._axes import zip as zip_axes
 from ._executor import Executor
@@ -54,23 +56,6 @@ class Start(NamedTuple):
     within: float  # seconds after which an outcome is to be told
     max_failures: int | None
     tells_failures: bool  # at once
-
-
-class Answer(NamedTuple):
-    """Of an exchange. Travels as a pickle, so that no carrier walks through the values."""
-
-    state: str  # "unknown" (the agent needs the program), "going", "broken" (as if the agent were lost), "failed" (see error)
-    unfinished: int = 0  # tasks that it has been given and that have not ended
-    finished: int = 0  # since the last answer
-    busy: float = 0.0  # seconds since then with unfinished tasks
-    indexes: array[int] = array("Q")  # of values
-    values: list[Any] = []  # bytes are a pickle
-    seconds: array[float] = array("d")
-    workers: array[int] = array("l")
-    attempts: dict[int, int] = {}  # of values that took more than one
-    failed: list[tuple[int, str, bytes, int, int, float | None, int | None]] = []
-    error: bytes = b""  # of _errors.describe()
-    ends: list[str] = []  # what went wrong at the ends of workers, in words
 
 
 _jobs: dict[str, Job] = {}
@@ -120,6 +105,7 @@ class Job:
         self._kill = False
         self._finish = False
         self._memory = memory
+        self._program: Program | None = None
         self._executor: Executor | None = None
         self._error = b""
         self.broken = False
@@ -133,15 +119,11 @@ class Job:
         self._failures = 0
         self._bytes = 0
         self._busy_since = 0.0
-        self._done = self._none()
+        self._done = Answer.empty()
         self._ends: list[str] = []
         self._streams: dict[_Told, threading.Thread] = {}
         self._thread = threading.Thread(target=self._live, args=(program,), name="parmap agent", daemon=True)
         self._thread.start()  # workers die with the thread that forks them, so it stays as long as they do
-
-    @staticmethod
-    def _none() -> Answer:
-        return Answer("going", 0, 0, 0.0, array("Q"), [], array("d"), array("l"), {}, [], b"", [])
 
     # ---- in the carrier's threads
 
@@ -205,9 +187,9 @@ class Job:
         now = time.monotonic()
         state = "failed" if self._error else "broken" if self.broken or self._kill else "going"
         busy = now - self._busy_since if self._busy_since else 0.0
-        finished = len(self._done.indexes) + len(self._done.failed)
+        finished = len(self._done.indexes) + (0 if self._folds else len(self._done.failed))
         answer = self._done._replace(state=state, unfinished=self._unfinished, finished=finished, busy=busy, error=self._error)
-        self._done = self._none()
+        self._done = Answer.empty()
         self._bytes = 0
         self._urgent = False
         self._busy_since = now if self._unfinished else 0.0
@@ -226,7 +208,7 @@ class Job:
             with self.changed:
                 while not self._is_over():
                     while self._waiting and self._executor is not None:
-                        threading.Thread(target=self._run, args=self._waiting.pop(0), name="parmap agent", daemon=True).start()
+                        threading.Thread(target=self._run_range, args=self._waiting.pop(0), name="parmap agent", daemon=True).start()
                     self.changed.wait(_GONE / 2)
                 self.ended = True
                 self.halted = True
@@ -249,6 +231,7 @@ class Job:
             os.sched_setaffinity(0, self.start.cores)  # of this thread, which forks the workers
         program: Program = pickle.loads(text)
         program.lane = self.start.lane
+        self._program = program
         with _lock:
             if _jobs.get(self.name) is self:
                 programs[self.name] = program
@@ -285,75 +268,94 @@ class Job:
 
     # ---- in a thread of each range
 
-    def _run(self, first: int, end: int, elements: list[bytes] | None) -> None:
-        left = end - first
-        stream: Any = None
+    def _run_range(self, first: int, end: int, elements: list[bytes] | None) -> None:
+        program = self._program
+        assert program is not None
         failed: BaseException | None = None
+        left = end - first
         try:
-            stream = self._stream(first, end, elements)
-            with self.changed:
-                self._streams[stream] = threading.current_thread()
-                if self.ended:
-                    stream.close()
-            for outcome in stream:
-                left -= 1
-                self._add(first, outcome)
+            if self._folds:
+                left = run_blocks(self, program, first, end)
+            else:
+                tasks: Any = range(first, end)
+                if elements is not None:
+                    begin = first // program.of_one
+                    tasks = zip_axes(tasks, [elements[k // program.of_one - begin] for k in tasks])
+                with self.opened(run_task, tasks) as outcomes:
+                    for index, _, value, told, attempts, seconds, worker in outcomes:
+                        left -= 1
+                        if told is None:
+                            self.add_value(first + index, value, attempts, seconds, worker)
+                        else:
+                            self.add_failure(first + index, told, seconds, worker)
         except BaseException as error:
             failed = error
         with self.changed:
-            self._streams.pop(stream, None)
             self._unfinished -= left
             if left or failed is not None:
-                if failed is None or isinstance(failed, BrokenPool) or self.ended:
+                if failed is None or (isinstance(failed, BrokenPool) and not failed.before_a_task) or self.ended:
                     self.broken = True
                 elif not self._error:
                     self._error = _errors.describe(failed)
                 self.changed.notify_all()
 
-    def _stream(self, first: int, end: int, elements: list[bytes] | None) -> _Told:
-        program = programs[self.name]
-        tasks: Any = range(first, end)
-        if elements is not None:
-            begin = first // program.of_one
-            tasks = zip_axes(tasks, [elements[k // program.of_one - begin] for k in tasks])
+    @property
+    def _folds(self) -> bool:
+        """Whether what it is given and answers are blocks of a fold."""
+        return self._program is not None and self._program.block > 0
+
+    @contextlib.contextmanager
+    def opened(self, run: Callable[..., Any], tasks: Any) -> Iterator[_Told]:
+        """A stream of run(name of the job, ...) over these inputs, which begin with the number of a task."""
+        program = self._program
+        assert program is not None
         options: dict[str, Any] = dict(
             timeout_sec=None if program.timeout_ns is None else program.timeout_ns / 1e9, retries=program.retries,
             retry_delay_sec=program.retry_delay_ns / 1e9, seed=program.seed,
-            retry_if=None if program.wants_retry is None else functools.partial(_wants_retry, program, first),
+            retry_if=None if program.wants_retry is None else functools.partial(_wants_retry, program),
         )  # fmt: skip
         asked = check(
-            functools.partial(run_task, self.name), (tasks,), None, self._executor, n_worker=None, n_simul=None, on_error=None,
-            memory_limit=None, init=None, finish=None, max_failures=None, stop=self, streams=True, window=min(end - first, 2**26), **options,
+            functools.partial(run, self.name), (tasks,), None, self._executor, n_worker=None, n_simul=None, on_error=None,
+            memory_limit=None, init=None, finish=None, max_failures=None, stop=self, streams=True, window=min(len(tasks), 2**26), **options,
         )  # fmt: skip
-        return _Told(asked, Reporter(), False, 1)
-
-    def _add(self, first: int, outcome: Any) -> None:
-        index, _, value, told, attempts, seconds, worker = outcome
-        index += first
-        if worker is not None:
-            worker += self.start.lane
+        stream = _Told(asked, Reporter(), False, 1)
         with self.changed:
-            done = self._done
+            self._streams[stream] = threading.current_thread()
+            if self.ended:
+                stream.close()
+        try:
+            yield stream
+        finally:
+            with self.changed:
+                self._streams.pop(stream, None)
+
+    def add_value(self, index: int, value: Any, attempts: int = 1, seconds: float | None = None, worker: int | None = None) -> None:
+        """A task, or a block of a fold, has ended."""
+        with self.changed:
             self._unfinished -= 1
-            if told is None:
-                done.indexes.append(index)
-                done.values.append(value)
-                done.seconds.append(-1.0 if seconds is None else seconds)
-                done.workers.append(-1 if worker is None else worker)
-                if attempts != 1:
-                    done.attempts[index] = attempts
-                if type(value) is bytes or type(value) is str:
-                    self._bytes += len(value)
-            else:
-                _, kind, message, attempts, status = told
-                done.failed.append((index, kind, message, attempts, status, seconds, worker))
-                if kind != "stopped":
-                    self._failures += 1
-                    self._urgent |= self.start.tells_failures
-                    if self.start.max_failures is not None and self._failures >= self.start.max_failures:
-                        self.halted = True
-            if self._unfinished <= self._low or self._urgent or self._bytes > _MOST_BYTES:
-                self.changed.notify_all()
+            self._done.add_value(index, value, attempts, seconds, self.lane_of(worker))
+            if type(value) is bytes or type(value) is str:
+                self._bytes += len(value)
+            self._tell_if_it_is_time()
+
+    def add_failure(self, index: int, told: tuple[int, str, bytes, int, int], seconds: float | None, worker: int | None) -> None:
+        """A task has failed; of a fold, its block goes on."""
+        with self.changed:
+            self._unfinished -= not self._folds
+            self._done.add_failure(index, told, seconds, self.lane_of(worker))
+            if told[1] != "stopped":
+                self._failures += 1
+                self._urgent |= self.start.tells_failures
+                if self.start.max_failures is not None and self._failures >= self.start.max_failures:
+                    self.halted = True
+            self._tell_if_it_is_time()
+
+    def lane_of(self, worker: int | None) -> int | None:
+        return None if worker is None else worker + self.start.lane
+
+    def _tell_if_it_is_time(self) -> None:
+        if self._unfinished <= self._low or self._urgent or self._bytes > _MOST_BYTES:
+            self.changed.notify_all()
 
 
 class _Told(Stream):
@@ -363,6 +365,7 @@ class _Told(Stream):
         return told, None
 
 
-def _wants_retry(program: Program, first: int, failure: Failure) -> bool:
-    index = first + failure.index
-    return bool(program.wants_retry(replace(failure, index=index, task=program.task(*failure.task))))  # type: ignore[misc]
+def _wants_retry(program: Program, failure: Failure) -> bool:
+    index, *element = failure.task  # of a fold it is the accumulator
+    task = program.task(index, *(() if program.block else element))
+    return bool(program.wants_retry(replace(failure, index=index, task=task)))  # type: ignore[misc]

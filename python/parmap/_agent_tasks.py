@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Program:
     memory_limit: int | None
     max_tasks: int | None
     of_one: int = 0  # tasks of an element of the first axis, if that is read as the stream goes
+    block: int = 0  # of a fold, whose func is its step: tasks that share an accumulator
+    identity: Any = None  # of a fold
     lane: int = 0  # the number of the agent's first worker
 
     def arguments(self, index: int, element: bytes | None) -> tuple[Any, ...]:
@@ -51,15 +54,15 @@ class Program:
         return found if self.names is None else dict(zip(self.names, found))
 
 
-def pickled_program(asked: Request, of_one: int = 0) -> bytes:
-    """Functions of __main__ go by value. `of_one`: see Program."""
+def pickled_program(asked: Request, of_one: int = 0, block: int = 0, identity: Any = None) -> bytes:
+    """Functions of __main__ go by value. `of_one`, `block`, `identity`: see Program."""
     try:
         import cloudpickle
     except ImportError:
         raise ImportError("parmap: the engines dask and mpi need cloudpickle: pip install cloudpickle") from None
     program = Program(
         asked.func, asked.fargs, ((), *asked.product.groups[1:]) if of_one else asked.product.groups, asked.product.names, asked.init, asked.finish, asked.wants_retry, asked.seed,
-        asked.timeout_ns, asked.retries, asked.retry_delay_ns, asked.memory_limit, asked.max_tasks, of_one,
+        asked.timeout_ns, asked.retries, asked.retry_delay_ns, asked.memory_limit, asked.max_tasks, of_one, block, identity,
     )  # fmt: skip
     try:
         return _errors._pickled_by(cloudpickle, program, None)
@@ -71,12 +74,41 @@ def pickled_program(asked: Request, of_one: int = 0) -> bytes:
 def run_task(job: str, index: int, element: bytes | None = None) -> Any:
     """In a worker: the task with this number, among those of the whole map."""
     program = programs[job]
-    _, attempt, worker = _parmap.task()  # the number there is that in the range
-    token = _task.running.set(_task.Running(index, attempt, program.lane + worker, program.seed, None))
+    token = _begin(program, index)
     try:
         value = program.func(*program.arguments(index, element), **program.fargs)
     finally:
         _task.running.reset(token)
+    return _as_it_travels(value)
+
+
+def run_step(job: str, index: int, accumulator: Any) -> Any:
+    """In a worker: the task of a fold with this number. `accumulator`: as run_step() has returned it, or BEGINNING."""
+    program = programs[job]
+    mine = copy.deepcopy(program.identity) if type(accumulator) is tuple else as_it_was(accumulator)
+    task = program.task(index)
+    token = _begin(program, index)
+    try:
+        made = program.func(mine, **task, **program.fargs) if program.names is not None else program.func(mine, *task, **program.fargs)
+    finally:
+        _task.running.reset(token)
+    return _as_it_travels(mine if made is None else made)
+
+
+#: In place of an accumulator before the first step. Those that travel are never tuples.
+BEGINNING = ()
+
+
+def as_it_was(value: Any) -> Any:
+    return pickle.loads(value) if type(value) is bytes else value
+
+
+def _begin(program: Program, index: int) -> Any:
+    _, attempt, worker = _parmap.task()  # the number there is that in the stream
+    return _task.running.set(_task.Running(index, attempt, program.lane + worker, program.seed, None))
+
+
+def _as_it_travels(value: Any) -> Any:
     if type(value) in _AS_THEY_ARE:
         return value
     try:
@@ -85,4 +117,4 @@ def run_task(job: str, index: int, element: bytes | None = None) -> Any:
         return value  # the worker fails to pickle it, too, and tells of that
 
 
-_errors.hidden.add(run_task.__code__)
+_errors.hidden.update((run_task.__code__, run_step.__code__))

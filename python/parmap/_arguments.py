@@ -18,6 +18,7 @@ from typing import Any
 
 from . import _parmap
 from . import _checkpoint, _deadline, _trace
+from ._part import Part, part_of
 from ._axes import Product, zip as zip_axes
 from ._grid import product_of
 from ._fork_hazards import Hazard
@@ -91,6 +92,7 @@ class Request:
     recorder: Any = None  # its _parmap.Recorder, which engines tell
     record: Callable[..., None] | None = None  # of a map with a checkpoint: makes them
     checkpoint: _checkpoint.checkpoint | None = None
+    part: Part | None = None  # None: all tasks
     seed_is_given: bool = False
     heard: Callable[..., Any] | None = None  # of async: called with each task that has ended
     is_quiet: bool = False  # the user wants no lines on stderr
@@ -110,12 +112,18 @@ class Request:
     begun: float = field(default_factory=time.monotonic)
     results: Results | None = None
 
+    @property
+    def may_skip(self) -> bool:
+        """Whether some of the tasks need not run: they are stored, or in other parts."""
+        return self.checkpoint is not None or self.part is not None
+
 
 def check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
     retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, max_failures: Any, stop: Any, max_tasks: Any = None, start: Any = "fork",
     deadline_sec: Any = None, deadline: Any = None, retry_delay_sec: Any = 0, retry_if: Any = None, times: Any = False, ordered: Any = False,
     window: Any = 0, grid: Any = None, where: Any = None, checkpoint: Any = None, streams: bool = False, trace: Any = None,
+    part: Any = None,
 ) -> Request:  # fmt: skip
     """`streams`: for a stream, whose first iterable may be read as it goes."""
     pool = cluster = None
@@ -164,7 +172,10 @@ def check(
     retry_delay_ns = 0 if retry_delay_sec == 0 else _nanoseconds("retry_delay_sec", retry_delay_sec) or 2**62
     if retry_if is not None and not callable(retry_if):
         raise TypeError(f"parmap: retry_if must be callable, but is {retry_if!r:.100}")
+    part = part_of(part)
     seed_is_given = seed is not None
+    if seed is None and part is not None:
+        seed = 0  # all parts have the same
     seed = int.from_bytes(os.urandom(8), "little") if seed is None else _whole("seed", seed, 0, 2**64)
     timeout_ns = _nanoseconds("timeout_sec", timeout_sec)
     if deadline is not None:
@@ -199,6 +210,11 @@ def check(
         timeout_ns, memory_limit, hazards = timeout_ns or of_pool.timeout_ns, of_pool.memory_limit, of_pool.hazards
     window = _whole("window", window, 0, 2**26 + 1)
     product = Product(args, streams) if grid is None and where is None else product_of(args, streams, grid, where, func, fargs)
+    if part is not None and product.first is not None:
+        raise TypeError(
+            "parmap: a part is chosen by the numbers of the tasks, but the first input can be read only once, and has no length: give a list, or "
+            "something else that has one"
+        )
     return Request(
         engine=engine,
         func=product.callee(func),
@@ -230,6 +246,7 @@ def check(
         times=bool(times),
         trace=_trace.check(trace),
         checkpoint=_checkpoint.checkpoint_of(checkpoint),
+        part=part,
         seed_is_given=seed_is_given,
         pool=pool,
         cluster=cluster,

@@ -140,6 +140,7 @@ def astream(
     max_tasks: int | None = None,
     start: str = "fork",
     checkpoint: Any = None,
+    part: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> AsyncStream:
@@ -191,7 +192,7 @@ def astream(
         deadline_sec=deadline_sec, deadline=deadline, n_worker=n_worker, n_simul=n_simul, on_error=on_error,
         retries=retries, retry_delay_sec=retry_delay_sec, retry_if=retry_if, seed=seed, memory_limit=memory_limit,
         init=init, finish=finish, max_failures=max_failures, stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace,
-        grid=grid, where=where, ordered=ordered, window=window, checkpoint=checkpoint,
+        grid=grid, where=where, ordered=ordered, window=window, checkpoint=checkpoint, part=part,
     )  # fmt: skip
     if engine not in ("async", "asyncio"):
         return AsyncStream(functools.partial(_in_thread, options))
@@ -202,7 +203,7 @@ def astream(
         source = aiter(args[0])
         options["args"] = (iter(()), *args[1:])
     asked, shown = ask(**options, streams=True)
-    if asked.checkpoint is not None:
+    if asked.may_skip:
         from ._stored_async_stream import StoredOnLoop
 
         return AsyncStream(StoredOnLoop(asked, shown))

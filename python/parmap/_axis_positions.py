@@ -14,7 +14,7 @@ from . import _parmap
 from ._checkpoint_file import StoredAxis
 from ._failures import shown
 from ._loaded import loaded
-from ._stored_values import INTEGER, REAL, Cell, Unreadable, key_of, plain, value_of
+from ._stored_values import INTEGER, REAL, Cell, Unreadable, key_of, plain, value_of, without_numpy
 
 HASHED_ABOVE = 100_000  # elements
 BLOCK = 4096
@@ -54,11 +54,12 @@ class SweepAxis:
 
 
 def place(
-    file: sqlite3.Connection, version: int, stored: StoredAxis, axis: SweepAxis, path: str, notes: list[str]
+    file: sqlite3.Connection, version: int, stored: StoredAxis, axis: SweepAxis, path: str, notes: list[str], of_both: bool = False
 ) -> Sequence[int]:
-    """The position of each element. Adds those that are new to the file."""
+    """The position of each element. Adds those that are new to the file. `of_both`: a C++ program has written it, too, which has no
+    scalars of NumPy, so that these are the numbers they hold."""
     if stored.hashed:
-        return _compare_blocks(file, version, stored, axis, path)
+        return _compare_blocks(file, version, stored, axis, path, of_both)
     table = f"axis_{version}_{stored.number}"
     columns = len(stored.names)
     known: dict[tuple[Any, ...], list[int]] = {}  # the last position first
@@ -71,6 +72,8 @@ def place(
     added: list[tuple[Any, ...]] = []
     for cells in axis.cells(0, axis.size):
         at = known.get(tuple(map(key_of, cells)))
+        if not at and of_both:
+            at = known.get(tuple(key_of(without_numpy(cell)) for cell in cells))
         if at:
             positions.append(at.pop())
             continue
@@ -94,7 +97,9 @@ def add_first(file: sqlite3.Connection, version: int, stored: StoredAxis, cells:
 # ---- long axes
 
 
-def _compare_blocks(file: sqlite3.Connection, version: int, stored: StoredAxis, axis: SweepAxis, path: str) -> Sequence[int]:
+def _compare_blocks(
+    file: sqlite3.Connection, version: int, stored: StoredAxis, axis: SweepAxis, path: str, of_both: bool
+) -> Sequence[int]:
     table = f"axis_{version}_{stored.number}"
     name = ", ".join(stored.names)
     rows = file.execute(f"SELECT first, size, hash FROM {table} ORDER BY first").fetchall()
@@ -109,7 +114,7 @@ def _compare_blocks(file: sqlite3.Connection, version: int, stored: StoredAxis, 
                 f"{sum(rows[-1][:2])} elements, and here it has {axis.size}, which end in the middle of such a block; let them be {first} or "
                 f"{end}"
             )
-        if _checksum(axis, first, end) != checksum:
+        if _checksum(axis, first, end) != checksum and not (of_both and _checksum(axis, first, end, as_numbers=True) == checksum):
             raise ValueError(
                 f"parmap: {path} keeps the axis {name} as checksums of {BLOCK} elements, as it has more than {HASHED_ABOVE} of them; elements "
                 f"{first}..{end - 1} there have the checksum {checksum & 2**64 - 1:016x}, and here they have "
@@ -122,11 +127,12 @@ def _compare_blocks(file: sqlite3.Connection, version: int, stored: StoredAxis, 
     return range(axis.size)
 
 
-def _checksum(axis: SweepAxis, begin: int, end: int) -> int:
-    """Over the cells: format, size and bytes of each. 64 bits, as SQLite's integer."""
-    data = _numbers(axis, begin, end)
+def _checksum(axis: SweepAxis, begin: int, end: int, as_numbers: bool = False) -> int:
+    """Over the cells: format, size and bytes of each. 64 bits, as SQLite's integer. `as_numbers`: scalars of NumPy as C++ has them."""
+    data = None if as_numbers else _numbers(axis, begin, end)
     if data is None:
-        data = b"".join(_bytes_of(cell) for cells in axis.cells(begin, end) for cell in cells)
+        change = without_numpy if as_numbers else lambda cell: cell
+        data = b"".join(_bytes_of(change(cell)) for cells in axis.cells(begin, end) for cell in cells)
     return int(_parmap.checksum(data))
 
 

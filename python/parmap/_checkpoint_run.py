@@ -21,14 +21,20 @@ from ._checkpoint_file import StoredAxis, in_words
 from ._errors import StoreFailed
 from ._failures import KINDS
 from ._function_identity import FunctionIdentity
+from ._part import Part
 from ._parmap import __version__
 from ._program_facts import command_line, git_commit
-from ._stored_values import TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
+from ._stored_values import ENCODED, TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
 from ._task_numbers import Extent, added_extents, numbers_of, numbers_of_some
 
 
-#: In the place of the type of a value in C++, which therefore refuses a file of Python.
+#: In the place of the type of a value, which C++ knows before there is one: any.
 OF_PYTHON = TEXT, "Python"
+
+#: What some fields are called in messages.
+_WORDS = {
+    "function": "the function", "seed": "the seed", "kind": "the kind of call", "result": "the type of a value", "part": "the part of the tasks",
+}  # fmt: skip
 
 
 @dataclass
@@ -62,13 +68,13 @@ class StoredOutcome(NamedTuple):
 
 
 class CheckpointRun:
-    """Attributes: seed; numbers, of each task the number that it has in the file; missing, the tasks that have to run; notes, to be
-    said on stderr."""
+    """Attributes: path, of the part's file; seed; numbers, of each task the number that it has in the file; here, the tasks of the part;
+    missing, the tasks that have to run; notes, to be said on stderr."""
 
-    def __init__(self, asked: checkpoint, sweep: Sweep) -> None:
-        self._asked, self._sweep = asked, sweep
-        self.path = asked.path  # for messages
-        self.place = os.path.abspath(asked.path)  # as the program may change its folder while the map runs
+    def __init__(self, asked: checkpoint, sweep: Sweep, part: Part | None = None) -> None:
+        self._asked, self._sweep, self._part = asked, sweep, part
+        self.path = asked.path if part is None else part.path(asked.path)  # for messages
+        self.place = os.path.abspath(self.path)  # as the program may change its folder while the map runs
         self.notes: list[str] = []
         self.warning = ""  #: is said also by a map whose reporter is silent: stored values are not those of this code
         self._identity = sweep.function
@@ -139,9 +145,12 @@ class CheckpointRun:
         self.is_new = found is None
         if found is not None:
             self.version = found[0]
+            #: How many values a run of a C++ program had; None: there is none.
+            (self._of_cpp,) = file.execute("SELECT max(done) FROM run WHERE version = ? AND language = 'C++'", (self.version,)).fetchone()
             return
         (last,) = file.execute("SELECT coalesce(max(number), 0) FROM version").fetchone()
         self.version = last + 1
+        self._of_cpp = None
         file.execute("INSERT INTO version VALUES(?, ?)", (self.version, self._asked.version))
 
     def _find_axes(self, file: sqlite3.Connection) -> None:
@@ -208,17 +217,14 @@ class CheckpointRun:
     def _compare(self, file: sqlite3.Connection) -> None:
         rows = file.execute("SELECT name, format, value FROM field WHERE version = ?", (self.version,)).fetchall()
         there: dict[str, Cell] = {name: (format, value) for name, format, value in rows if not name.startswith("accepted ")}
-        if there.get("result", OF_PYTHON) != OF_PYTHON:
-            raise ValueError(
-                f"parmap: {self.path} has the results of a C++ program; parmap.load() reads them. Take another file, or begin anew in this "
-                "one by parmap.checkpoint(path, version=...)"
-            )
         self.seed = self._sweep.fresh_seed if self._sweep.seed is None else self._sweep.seed
         if self._sweep.seed is None and "seed" in there:
             self.seed = int(there["seed"][1])
         here: dict[str, Cell] = {"function": (TEXT, self._identity.name), **dict(self._identity.fields), "seed": (TEXT, str(self.seed))}
-        here["result"] = OF_PYTHON
+        here["result"] = there.get("result", OF_PYTHON)  # that of a C++ program stays, which goes on with the file
         here["kind"] = (TEXT, "fold" if self._sweep.block else "map")
+        if self._part is not None:
+            here["part"] = (TEXT, str(self._part))
         if self.is_new:
             file.executemany("INSERT INTO field VALUES(?, ?, ?, ?)", [(self.version, name, *cell) for name, cell in here.items()])
             for each in self._identity.uncovered:
@@ -227,11 +233,18 @@ class CheckpointRun:
         for name in [*here, *(each for each in there if each not in here)]:
             own, other = here.get(name), there.get(name)
             if own is None or other is None or key_of(own) != key_of(other):
-                words = {"function": "the function", "seed": "the seed", "kind": "the kind of call", "result": "the type of a value"}.get(name, name)
+                words = _WORDS.get(name, name)
                 self._refuse(words, value_in_words(other), value_in_words(own))
+        if self._of_cpp:
+            self.notes.append(
+                f"parmap: {self.path} has values of a program in C++: whether {self._identity.name.rpartition('.')[2]}() computes the same in "
+                "both languages cannot be seen"
+            )
 
     def _place(self, file: sqlite3.Connection) -> None:
-        positions = [_axis_positions.place(file, self.version, axis, own, self.path, self.notes) for axis, own in self.axes]
+        positions = [
+            _axis_positions.place(file, self.version, axis, own, self.path, self.notes, self._of_cpp is not None) for axis, own in self.axes
+        ]
         columns = ", ".join(f"start_{axis.number}, size_{axis.number}" for axis, _ in self.axes)
         rows = file.execute(f"SELECT first, {columns} FROM extent_{self.version} ORDER BY first").fetchall()
         known = [Extent(row[0], tuple(zip(row[1::2], row[2::2]))) for row in rows]
@@ -273,12 +286,19 @@ class CheckpointRun:
                 flags[index] = 3 if kind == 0 else 1 if kind in again else 2
         if self._sweep.block > 0:
             self._keep_prefixes(file, flags)
+        self.here: Sequence[int] = range(tasks)
+        if self._part is not None:
+            index, count = self._part
+            if isinstance(self.numbers, range):
+                self.here = range(index, tasks, count)
+            else:  # a task stays in its part while the axes grow
+                self.here = [i for i, number in enumerate(self.numbers) if number % count == index]
         self.flags = flags
         self.values = flags.count(3)
         self.kept_failures = flags.count(2)
         self.again = flags.count(1)
         self.stored = self.values + self.kept_failures
-        self.missing: Sequence[int] = range(tasks) if self.stored == 0 else [i for i, flag in enumerate(flags) if flag < 2]
+        self.missing: Sequence[int] = self.here if self.stored == 0 else [i for i in self.here if flags[i] < 2]
 
     def _keep_prefixes(self, file: sqlite3.Connection, flags: bytearray) -> None:
         """Of a fold: in each block what lies behind a task that has to run is worth nothing, and is taken out of the file. So is all
@@ -344,14 +364,14 @@ class CheckpointRun:
             "INSERT INTO run(version, began, seen, host, pid, started, parmap, language, command, git, code, tasks, stored, done, failed)"
             " VALUES(?, ?, ?, ?, ?, ?, ?, 'Python', ?, ?, ?, ?, ?, ?, ?)",
             (self.version, now, now, os.uname().nodename, os.getpid(), _checkpoint_file.process_start(os.getpid()) or 0, __version__,
-             command_line(), git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures),
+             command_line(), git_commit(), digest, len(self.here), self.stored, self.values, self.kept_failures),
         )  # fmt: skip
         assert made.lastrowid is not None
         self.run = made.lastrowid
         self._key = os.path.realpath(self.path), self.run
         self.began = now
         if self.stored or self.again:
-            text = f"parmap: {self.path}: resumed: {grouped(self.stored)} of {grouped(len(self.numbers))} stored"
+            text = f"parmap: {self.path}: resumed: {grouped(self.stored)} of {grouped(len(self.here))} stored"
             self.notes.append(text + (f", {grouped(self.again)} failed again to try" if self.again else ""))
 
     def say_the_end(self) -> None:
@@ -403,6 +423,11 @@ class CheckpointRun:
 
     def value(self, index: int, cell: Cell) -> Any:
         func = self._sweep.func
+        if cell[0] == ENCODED:
+            raise StoreFailed(
+                f"parmap: {self.path}: the stored value of task {index} cannot be read: it is in the form of a C++ type that Python does not "
+                "know, parmap::codec; return numbers, text, or containers of these there, or begin anew by version="
+            )
         try:
             return value_of(cell, lambda name: imported_class(name, func), allow_pickle=True, lenient=False)
         except Unreadable as error:

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from . import _deadline, _errors
-from ._agent import Answer, Start
+from ._agent import Start
 from ._agent_tasks import pickled_program
+from ._answer import Answer
 from ._arguments import Request
 from ._carrier import Call, Carrier, Event, Place, words_of
 from ._cluster_feed import Feed
@@ -33,6 +34,18 @@ _SHORT, _LONG = 1.0, 10.0  # seconds of an exchange in which nothing ends
 _PATIENCE = 10.0  # seconds without any agent, after which that is said
 
 Deliver = Callable[[Answer, str], None]
+
+
+def record(recorder: Any, answer: Answer) -> None:
+    """Tells the trace of these tasks. When one has ended is not known exactly: before now."""
+    now = time.monotonic()
+    for index, seconds, worker in zip(answer.indexes, answer.seconds, answer.workers):
+        took = max(seconds, 0.0)
+        recorder.ended(index, answer.attempts.get(index, 1), max(worker, 0), now - took, took)
+    for index, kind, message, attempts, _, measured, place in answer.failed:
+        if kind != "stopped":
+            took = measured or 0.0
+            recorder.ended(index, attempts, place or 0, now - took, took, kind, _errors.words_of_described(message))
 
 
 class _Agent:
@@ -51,11 +64,14 @@ class _Agent:
 
 
 class Caller:
-    """One map. `room()`: how many more tasks may be given; None: any number. `deliver(answer, host)` takes values and failures."""
+    """One map. `room()`: how many more tasks may be given; None: any number. `program`: what agents get, if it is not that of a map.
+    `fold`: what is given are the blocks of a fold, and failures that come are those of its tasks. `deliver(answer, host)` takes
+    values and failures."""
 
     def __init__(
-        self, asked: Request, carrier: Carrier, size: int, within: float, room: Callable[[], int] | None = None, feed: Feed | None = None
-    ) -> None:
+        self, asked: Request, carrier: Carrier, size: int, within: float, room: Callable[[], int] | None = None, feed: Feed | None = None,
+        program: bytes | None = None, fold: bool = False,
+    ) -> None:  # fmt: skip
         self.asked = asked
         self.carrier = carrier
         self.places = ""  # in words
@@ -65,7 +81,9 @@ class Caller:
         self._within = within
         self._room = room
         self._feed = feed  # of a stream that reads its first axis as it goes: then `size` is that of what has been read
-        self._program = pickled_program(asked, 0 if feed is None else feed.of_one)
+        self._fold = fold
+        self._failed_steps: set[int] = set()  # of a fold
+        self._program = program or pickled_program(asked, 0 if feed is None else feed.of_one)
         self._agents: dict[Any, _Agent] = {}
         self._halted = False
         self._killed = False
@@ -84,7 +102,12 @@ class Caller:
 
     @property
     def failed(self) -> int:
-        return self.tasks.failed
+        return self.tasks.failed + len(self._failed_steps)
+
+    @property
+    def why(self) -> bytes:
+        """That of tasks which have not ended."""
+        return self._why
 
     @property
     def wanted(self) -> int:
@@ -280,24 +303,13 @@ class Caller:
         if answer.state == "failed":
             self._fail(agent, answer)
         self._note(agent, answer)
-        if self.asked.recorder is not None:
-            self._record(answer)
+        if self.asked.recorder is not None and not self._fold:
+            record(self.asked.recorder, answer)
         deliver(answer, agent.place.host)
         if answer.state == "broken":
             self._run_again(agent)
             agent.knows = False
             agent.alone = False
-
-    def _record(self, answer: Answer) -> None:
-        """Tells the trace. When a task has ended is not known exactly: before now."""
-        tell, now = self.asked.recorder.ended, time.monotonic()
-        for index, seconds, worker in zip(answer.indexes, answer.seconds, answer.workers):
-            took = max(seconds, 0.0)
-            tell(index, answer.attempts.get(index, 1), max(worker, 0), now - took, took)
-        for index, kind, message, attempts, _, measured, place in answer.failed:
-            if kind != "stopped":
-                took = measured or 0.0
-                tell(index, attempts, place or 0, now - took, took, kind, _errors.words_of_described(message))
 
     def _note(self, agent: _Agent, answer: Answer) -> None:
         """What has ended."""
@@ -305,7 +317,9 @@ class Caller:
             self.tasks.note_value(index)
         stopped = set()
         for index, kind, *_ in answer.failed:
-            if kind == "stopped":
+            if self._fold:
+                self._failed_steps.add(index)
+            elif kind == "stopped":
                 stopped.add(index)
             else:
                 self.tasks.note_failure(index, agent.place.host)
@@ -355,7 +369,7 @@ class Caller:
         for agent in self._agents.values():
             if agent.knows and not agent.busy:
                 self._call(agent, [], ends=True)
-        while any(each.busy and each.knows for each in self._agents.values()):
+        while not self._killed and any(each.busy and each.knows for each in self._agents.values()):
             for event in self.carrier.wait(_GLANCE):
                 if event.kind == "joined" or (ended := self._agents.get(event.key)) is None:
                     continue

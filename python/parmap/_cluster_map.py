@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _errors
-from ._agent import Answer
+from ._answer import Answer
 from ._arguments import Request
 from ._cluster import Caller
 from ._outcome import collect
@@ -25,16 +25,40 @@ def run(asked: Request) -> None:
         caller = Caller(asked, carrier, len(asked.values), carrier.within)
         asked.hosts = caller.tasks.hosts
         taken = _Taken(asked, caller)
+        glances = Glances(asked, caller, len(asked.values), lambda: caller.completed + caller.failed)
         try:
-            caller.run(taken.take, taken.glance)
+            caller.run(taken.take, glances.look)
         except Exception as error:  # a cluster that is gone, for example: what has come is not lost
             taken.finish()
             _errors.set_attribute(error, "results", collect(asked))
             raise
         taken.finish()
-        taken.report()
+        glances.report()
     finally:
         carrier.close()
+
+
+class Glances:
+    """What a map looks at every tenth of a second: where it runs, how far it is, whether it is to stop. `ended()`: the tasks that have."""
+
+    def __init__(self, asked: Request, caller: Caller, size: int, ended: Callable[[], int]) -> None:
+        self._asked, self._caller, self._size, self._ended = asked, caller, size, ended
+        self._places = ""
+
+    def look(self) -> None:
+        asked, caller = self._asked, self._caller
+        if caller.places != self._places and asked.show_places is not None:
+            self._places = caller.places
+            asked.show_places(caller.places)
+        self.report()
+        if asked.stop is not None and asked.stop.is_set():
+            caller.halt(b"the map was stopped")
+        if asked.ctrl_c.is_kept or (asked.stop_at_failure and caller.failed):
+            caller.kill()
+
+    def report(self) -> None:
+        if self._asked.report is not None:
+            self._asked.report(self._ended(), self._size, self._caller.failed)
 
 
 class _Taken:
@@ -42,7 +66,6 @@ class _Taken:
         self._asked = asked
         self._caller = caller
         self._times = TimeKeeper() if asked.times else None
-        self._places = ""
 
     def take(self, answer: Answer, host: str) -> None:
         values, told = self._asked.values, self._asked.told
@@ -65,21 +88,6 @@ class _Taken:
             for index, seconds in zip(answer.indexes, answer.seconds):
                 if seconds >= 0:
                     self._times.add(index, answer.attempts.get(index, 1), seconds)
-
-    def glance(self) -> None:
-        asked, caller = self._asked, self._caller
-        if caller.places != self._places and asked.show_places is not None:
-            self._places = caller.places
-            asked.show_places(caller.places)
-        self.report()
-        if asked.stop is not None and asked.stop.is_set():
-            caller.halt(b"the map was stopped")
-        if asked.ctrl_c.is_kept or (asked.stop_at_failure and caller.failed):
-            caller.kill()
-
-    def report(self) -> None:
-        if self._asked.report is not None:
-            self._asked.report(self._caller.completed + self._caller.failed, len(self._asked.values), self._caller.failed)
 
     def finish(self) -> None:
         asked = self._asked

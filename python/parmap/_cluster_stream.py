@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from . import _errors
-from ._agent import Answer
+from ._answer import Answer
 from ._arguments import Request
 from ._carrier import Carrier
 from ._cluster import Caller

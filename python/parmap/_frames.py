@@ -21,10 +21,11 @@ _OF_RUNS = ("_seconds", "_worker")
 Column = tuple[str, list[Any], Any]
 
 
-def frame_of(results: Sequence[Any], inputs: Inputs | None, kind: str) -> Any:
+def frame_of(results: Sequence[Any], inputs: Inputs | None, kind: str, tasks: Sequence[int]) -> Any:
+    """`tasks`: their numbers."""
     make = _maker(kind)
     failures = {each.index: each for each in results.failures}  # type: ignore[attr-defined]
-    named = {"_task": list(range(len(results)))} if inputs is None else inputs.columns()
+    named = {"_task": list(tasks)} if inputs is None else inputs.columns()
     runs = getattr(results, "_runs", None)
     if runs is not None and len(runs) != len(results):
         runs = None

@@ -10,6 +10,7 @@ from typing import Any
 from ._frames import fields_of, import_for, is_missing, type_of, type_of_integers, unlike
 from ._grid import Grid
 from ._inputs import MISSING, Inputs, is_whole
+from ._part import OTHER_PART
 
 
 def array_of(results: Sequence[Any], inputs: Inputs, dims: Any, coords: Mapping[str, Any]) -> Any:
@@ -17,7 +18,7 @@ def array_of(results: Sequence[Any], inputs: Inputs, dims: Any, coords: Mapping[
     axes, places = _axes_and_places(inputs)
     shape = tuple(len(elements) for elements in axes.values())
     failed = {each.index for each in results.failures}  # type: ignore[attr-defined]
-    fields = fields_of([MISSING if k in failed else value for k, value in enumerate(results)])
+    fields = fields_of([MISSING if k in failed or value is OTHER_PART else value for k, value in enumerate(results)])
     names = unlike(axes, fields)
     variables = {}
     used: set[str] = set()

@@ -3,24 +3,21 @@
 
 from __future__ import annotations
 
-import glob as glob_of_files
 import itertools
 import os
-import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from . import _checkpoint_file
+from . import _checkpoint_file, _part_files
 from ._checkpoint_file import in_words
 from ._errors import StoreFailed
-from ._failures import KINDS, shown
+from ._failures import KINDS
 from ._frames import Column, _maker, fields_of, unlike
 from ._inputs import MISSING
 from ._stored_values import Cell, Unreadable, class_of_modules, imported_class, key_of, value_of
 from ._task_numbers import Extent
 
-_MOST_TOLD = 5
 _OF_PARMAP = ("_kind", "_message", "_attempts", "_began", "_seconds", "_worker")
 
 
@@ -77,6 +74,7 @@ class Stored(Sequence[StoredRow]):
     ) -> None:
         self.names, self.version, self.versions, self.tasks, self.fields = names, version, versions, tasks, fields
         self._rows = rows
+        self._numbers: Sequence[int] = ()  # of their tasks in the file
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -126,7 +124,7 @@ def load(path: str | os.PathLike[str], allow_pickle: bool = False, version: str 
     """Read the outcomes in the file of a checkpoint, of a Python or a C++ program; also while a map writes it::
 
         frame = parmap.load("sweep.db").to_frame()
-        parmap.load("sweep.part*.db")        # several files, as of the parts of a job array
+        parmap.load("sweep.part*.db")        # several files, those of the option part, as of a job array
 
     Arguments
     ---------
@@ -151,23 +149,14 @@ def load(path: str | os.PathLike[str], allow_pickle: bool = False, version: str 
     StoreFailed
         It is no checkpoint, or damaged.
     ValueError
-        A value is a pickle; there is no such version; or of several files, one holds a task that another one holds, a number
-        between two parts is missing, or they differ in more than their axes and their seed.
+        A value is a pickle; there is no such version; or of several files, a part is missing, two are the same part or hold the same
+        task, or they are of different sweeps: of another function, seed, axis and so on.
     """
     text = os.fspath(path)
-    if not os.path.exists(text) and glob_of_files.has_magic(text):
-        return _load_parts(text, allow_pickle, version)
-    return _load_file(text, allow_pickle, version)
-
-
-def _load_file(path: str, allow_pickle: bool, version: str | None) -> Stored:
-    file = opened(path)
-    try:
-        with in_words(path):
-            file.execute("BEGIN")  # one state of the file
-            return _read(path, file, allow_pickle, version)
-    finally:
-        _checkpoint_file.close(file)
+    paths = _part_files.paths_of(text)
+    if paths is not None:
+        return _load_parts(text, paths, allow_pickle, version)
+    return _with_part(text, allow_pickle, version)[0]
 
 
 def opened(path: str) -> sqlite3.Connection:
@@ -236,10 +225,11 @@ def _read(path: str, file: sqlite3.Connection, allow_pickle: bool, version: str 
     order = sorted(range(len(axes)), key=lambda k: axes[k].place)
     inputs = _InputsByNumber(path, extents, elements)
     began = dict(file.execute("SELECT number, began FROM run").fetchall())
-    rows = []
+    rows, numbers = [], []
     for task, kind, attempts, run, since, seconds, worker, format, it in file.execute(
         f"SELECT task, kind, attempts, run, began, seconds, worker, format, value FROM result_{number} ORDER BY task"
     ):
+        numbers.append(task)
         parts = inputs[task]
         named = {each: part for k in order for each, part in zip(axes[k].names, parts[k])}
         start = None if since is None or run not in began else began[run] + since / 1e6
@@ -253,7 +243,9 @@ def _read(path: str, file: sqlite3.Connection, allow_pickle: bool, version: str 
         if not each.startswith("accepted ")
     }
     names = tuple(each for k in order for each in axes[k].names)
-    return Stored(names, rows, name, versions, sum(each.size for each in extents), fields)
+    made = Stored(names, rows, name, versions, sum(each.size for each in extents), fields)
+    made._numbers = numbers
+    return made
 
 
 class _InputsByNumber:
@@ -280,44 +272,43 @@ class _InputsByNumber:
 # ---- several files
 
 
-def _load_parts(pattern: str, allow_pickle: bool, version: str | None) -> Stored:
-    paths = sorted(glob_of_files.glob(pattern))
-    if not paths:
-        raise FileNotFoundError(2, "parmap: there is no checkpoint", pattern)
-    _check_numbers(pattern, paths)
-    parts = [(each, _load_file(each, allow_pickle, version)) for each in paths]
-    first_path, first = parts[0]
+def _load_parts(pattern: str, paths: list[str], allow_pickle: bool, version: str | None) -> Stored:
+    of_files = [_with_part(each, allow_pickle, version) for each in paths]
+    missing = _part_files.check(pattern, [part for _, part in of_files])
+    first, part = of_files[0]
+    if part.part is not None:
+        _part_files.refuse_missing(pattern, missing, part.part.count)
     seen: dict[tuple[Any, ...], str] = {}
-    rows: list[StoredRow] = []
-    for path, part in parts:
-        if (part.names, part.fields.get("function")) != (first.names, first.fields.get("function")):
+    rows: list[tuple[int, StoredRow]] = []
+    for stored, part in of_files:
+        if stored.version != first.version:
             raise ValueError(
-                f"parmap: {first_path} and {path} are of different sweeps: {first.fields.get('function')}({', '.join(first.names)}) and "
-                f"{part.fields.get('function')}({', '.join(part.names)})"
+                f"parmap: {of_files[0][1].path} and {part.path} are of different versions of the function, {first.version!r} and "
+                f"{stored.version!r}: parmap.load(path, version=...)"
             )
-        _check_alike(first_path, first, path, part)
-        for row in part:
+        for number, row in zip(stored._numbers, stored._rows):
             key = tuple(_key(each) for each in row.task.values())
-            if (other := seen.setdefault(key, path)) != path:
-                raise ValueError(f"parmap: {other} and {path} overlap: both have the task {row.task}")
-            rows.append(row)
-    versions = list(dict.fromkeys(itertools.chain.from_iterable(part.versions for _, part in parts)))
-    return Stored(first.names, rows, first.version, versions, max(len(rows), max(part.tasks for _, part in parts)), first.fields)
+            if (other := seen.setdefault(key, part.path)) != part.path:
+                raise ValueError(f"parmap: {other} and {part.path} overlap: both have the task {row.task}")
+            rows.append((number, row))
+    if part.part is not None:  # their numbers are those of the whole
+        rows.sort(key=lambda each: each[0])
+    versions = list(dict.fromkeys(itertools.chain.from_iterable(stored.versions for stored, _ in of_files)))
+    tasks = max(len(rows), max(stored.tasks for stored, _ in of_files))
+    fields = {name: value for name, value in first.fields.items() if name != "part"}
+    made = Stored(first.names, [row for _, row in rows], first.version, versions, tasks, fields)
+    made._numbers = [number for number, _ in rows]
+    return made
 
 
-def _check_alike(first_path: str, first: Stored, path: str, part: Stored) -> None:
-    """Parts may have seeds of their own, but nothing else that the values depend on."""
-    if part.version != first.version:
-        raise ValueError(
-            f"parmap: {first_path} and {path} are of different versions of the function, {first.version!r} and {part.version!r}: "
-            "parmap.load(path, version=...)"
-        )
-    for name in sorted(first.fields.keys() | part.fields.keys()):
-        one, other = first.fields.get(name), part.fields.get(name)
-        if name != "seed" and _key(one) != _key(other):
-            raise ValueError(
-                f"parmap: {first_path} and {path} are of different sweeps: {name} is {shown(one)} in the first, and {shown(other)} in the second"
-            )
+def _with_part(path: str, allow_pickle: bool, version: str | None) -> tuple[Stored, _part_files.PartFile]:
+    file = opened(path)
+    try:
+        with in_words(path):
+            file.execute("BEGIN")  # one state of the file
+            return _read(path, file, allow_pickle, version), _part_files.part_file(path, file, find_version(path, file, version)[0])
+    finally:
+        _checkpoint_file.close(file)
 
 
 def _key(value: Any) -> Any:
@@ -325,21 +316,3 @@ def _key(value: Any) -> Any:
 
     cell = plain(value)
     return repr(value) if cell is None else key_of(cell)
-
-
-def _check_numbers(pattern: str, paths: list[str]) -> None:
-    """The numbers in the names, where these differ in one number only: none may be missing between two."""
-    split = [re.split(r"(\d+)", os.path.basename(path)) for path in paths]
-    if len({len(each) for each in split}) != 1:
-        return
-    differing = [k for k in range(len(split[0])) if len({each[k] for each in split}) > 1]
-    if len(differing) != 1 or differing[0] % 2 == 0:
-        return
-    k = differing[0]
-    numbers = {int(each[k]) for each in split}
-    missing = [number for number in range(min(numbers), max(numbers)) if number not in numbers]
-    if missing:
-        width = len(split[0][k])
-        names = ["".join([*split[0][:k], str(number).zfill(width), *split[0][k + 1 :]]) for number in missing]
-        more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
-        raise ValueError(f"parmap: {pattern}: parts are missing: {', '.join(names[:_MOST_TOLD])}{more}")

@@ -62,6 +62,7 @@ def parmap(
     max_tasks: int | None = None,
     start: str = "fork",
     checkpoint: Any = None,
+    part: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -233,11 +234,22 @@ def parmap(
 
         If the file has the results of something else (another func, other fargs, another seed, ...), this is a ValueError, and
         nothing runs. Under multi, retry_if is then called in the process that watches the workers, as in a stream.
+    part
+        Run one part of the tasks, for a program that runs as several jobs: ``(3, 16)`` those whose index is 3 modulo 16. "slurm": the
+        part of this job of a Slurm job array (``sbatch --array=0-15``). Default: all tasks::
+
+            parmap(simulate, grid=dict(mu=mus, x0=x0s), part="slurm", checkpoint="sweep.db")
+
+        The tasks of the other parts are neither results nor failures: the list has parmap.OTHER_PART in their places,
+        ``results.here`` the indices of this part. Indices, inputs and random numbers are those of the whole map, so all parts together are
+        bit for bit what one call gives. The default of seed is then 0, as the parts must have the same. With a checkpoint each part has a
+        file of its own, such as sweep.part03.db; ``parmap.load("sweep.part*.db")`` reads them together. retry_if is called where it is
+        with a checkpoint.
 
     Returns
     -------
     Results
-        A list in input order, with None in place of each failed task, and with the attributes ``failures`` (a list of
+        A list in input order, with None in place of each failed task (and OTHER_PART for those of other parts), and with the attributes ``failures`` (a list of
         Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok``, ``tasks`` and ``stored``. to_frame() makes a table
         of them, to_xarray() an array with the inputs as coordinates, and sel() selects tasks by their inputs.
 
@@ -255,7 +267,7 @@ def parmap(
     ValueError
         An argument with a wrong value, or an option that the engine does not support, before any task starts.
     RuntimeError
-        engine="async" where an event loop is running; or the workers die before they begin a task.
+        engine="async" where an event loop is running; part="slurm" outside a job array; or the workers die before they begin a task.
     ImportError
         start="spawn" without cloudpickle.
     OSError
@@ -280,11 +292,11 @@ def parmap(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
-        stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace, checkpoint=checkpoint,
+        stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace, checkpoint=checkpoint, part=part,
     )  # fmt: skip
     try:
         try:
-            if asked.checkpoint is None:
+            if not asked.may_skip:
                 _run_and_collect(asked)
             else:
                 from ._stored_map import StoredMap  # imports sqlite3
@@ -333,6 +345,7 @@ async def parmap_async(
     max_failures: int | None = None,
     stop: Any = None,
     checkpoint: Any = None,
+    part: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -378,13 +391,13 @@ async def parmap_async(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
-        max_failures=max_failures, stop=stop, times=times, trace=trace, checkpoint=checkpoint,
+        max_failures=max_failures, stop=stop, times=times, trace=trace, checkpoint=checkpoint, part=part,
     )  # fmt: skip
     from . import _async
 
     try:
         with _trace.recorded(asked):
-            if asked.checkpoint is None:
+            if not asked.may_skip:
                 await _async.run_here(asked)
                 asked.results = collect(asked)
             else:
@@ -412,9 +425,9 @@ def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
         raise TypeError(f"parmap: label must be a string, but is {label!r:.100}")
     shown = make_reporter(reporter, label, nested=_task.in_task())
     record = functools.partial(_trace.start, asked, label, reporter in ("silent", "none"), bool(options.get("streams")))
-    if asked.checkpoint is None:
+    if not asked.may_skip:
         record()
-    else:  # its status file is for who has the checkpoint
+    else:  # once it is known which tasks run; its status file is for who has the checkpoint
         asked.record = record
         asked.times = asked.times or _trace.is_traced(asked.trace)
     asked.report = None if type(shown) is Reporter else shown.show

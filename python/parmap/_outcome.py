@@ -14,6 +14,7 @@ from . import _errors, _parmap, _task, _worker_end
 from ._arguments import PENDING, Request
 from ._failures import Failure, call_text, lines_of_failures
 from ._inputs import kept_inputs
+from ._part import OTHER_PART
 from ._results import Results
 from ._times import times_of
 
@@ -153,7 +154,7 @@ _told_of_none = False
 def tell_if_all_are_none(results: Results) -> None:
     """Once in a process: somebody may expect what tasks have written to variables of the caller."""
     global _told_of_none
-    if _told_of_none or any(value is not None for value in results) or _task.in_task():
+    if _told_of_none or any(value is not None for value in results if value is not OTHER_PART) or _task.in_task():
         return
     _told_of_none = True
     warnings.warn(
@@ -192,7 +193,7 @@ def answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
         for each in results.failures:
             results[each.index] = on_error(func, each.task, each.exception)
         return
-    text = words_of_failures(results.failures[0], len(results.failures), len(results), lines_of_failures(results.failures))
+    text = words_of_failures(results.failures[0], len(results.failures), len(results.here), lines_of_failures(results.failures))
     try:
         warnings.warn(text, _errors.ParmapWarning, stacklevel=3)
     except _errors.ParmapWarning as warning:

@@ -15,7 +15,7 @@ from ._unknown_name import unknown_argument
 _options: ContextVar[dict[str, Any]] = ContextVar("parmap.override", default={})
 
 #: What a map is, rather than how it runs.
-_FIXED = ("func", "args", "fargs", "grid", "where", "checkpoint")
+_FIXED = ("func", "args", "fargs", "grid", "where", "checkpoint", "part")
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def override(**options: Any) -> Iterator[None]:
     Arguments
     ---------
     **options
-        Any option of parmap(), but not func, its iterables, fargs, grid, where or checkpoint.
+        Any option of parmap(), but not func, its iterables, fargs, grid, where, checkpoint or part.
 
     Raises
     ------

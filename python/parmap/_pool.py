@@ -43,6 +43,7 @@ class BrokenPool(BrokenExecutor):
 
     def __init__(self, text: str = "") -> None:
         text = text.replace("of this stream", "of this pool")
+        self.before_a_task = "before they began a task" in text  #: as vain_deaths.hpp says: whoever starts them anew gains nothing
         super().__init__(text if not text or "restart()" in text else f"{text}; restart() of the Executor makes new ones")
 
 

@@ -17,10 +17,12 @@ from dataclasses import replace
 from typing import Any
 
 from . import _deadline, _errors, _reduction_steps, _task, _trace
+from ._arguments import is_cluster
 from ._axes import Product, zip as zip_axes
 from ._combining import REDUCTION_BLOCK, Combining, fold_block
 from ._failures import SHORT, Failure, Failures, call_text, lines_of_failures
 from ._map import parmap
+from ._override import overridden
 from ._progress import make_reporter
 from ._reduction_inputs import axes_of, check_call, grid_of, product_for
 from ._results import Results
@@ -217,7 +219,7 @@ def fold(
         As for map_reduce().
     options
         All options of parmap() except on_error. fargs are further arguments of step, and of a grid step gets the inputs by
-        keyword: step(accumulator, mu=..., x0=...). The engines async, dask and mpi have no fold.
+        keyword: step(accumulator, mu=..., x0=...). The engine async has no fold.
 
     Returns
     -------
@@ -242,6 +244,9 @@ def fold(
     Under multi the accumulators are pickled on their way to the caller, after each step. If blocks have several tasks,
     there is a map for the first task of each block, one for the second and so on, each with workers of its own: init is
     called in each of them.
+
+    On a cluster each node folds whole blocks, and sends their accumulators; these are merged in workers of this computer. If a node
+    is lost, its blocks begin anew elsewhere.
 
     With a checkpoint, the accumulators are stored. As they depend on what lies before them, the axes must then stay as they are.
     """
@@ -285,6 +290,10 @@ class _Steps:
             from ._stored_fold import run_stored  # imports sqlite3
 
             return run_stored(self)
+        if self._block > 1 and is_cluster(overridden({"engine": self._options.get("engine", "multi")})["engine"]):
+            from ._cluster_fold import run_on_cluster
+
+            return run_on_cluster(self)
         if self._block == 1:
             on_error = "raise" if self._raises else _nothing
             first = functools.partial(_reduction_steps.stepped, self._step, self._fargs, self._identity)
@@ -357,6 +366,10 @@ class _Steps:
         )  # fmt: skip
         self._keep(results, tasks)
         self._done += len(tasks)
+        self.raise_first()
+
+    def raise_first(self) -> None:
+        """If a task has failed, and the fold does not skip it."""
         if self._raises and self.failures:
             first = next((each for each in self.failures if each.kind != "stopped"), self.failures[0])
             _errors.add_note(first.exception, f"parmap: raised by task {first.index}, called with {call_text(first.task)}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._arguments import ENGINES, is_cluster
+from ._arguments import ENGINES
 from ._axes import Product, zip as zip_axes
 from ._grid import product_of
 
@@ -17,14 +17,14 @@ def check_call(function: str, op: Any, on_error: Any, options: dict[str, Any]) -
         raise TypeError(f"parmap.{function}: {name} must be callable, but is {op!r:.100}")
     if on_error not in ("raise", "skip"):
         raise ValueError(f"parmap.{function}: on_error must be 'raise' or 'skip', but is {on_error!r:.100}")
+    if options.get("part") is not None:
+        raise ValueError(
+            f"parmap.{function}: it has no part, as it combines the values in the order of all tasks: keep the values by parmap.parmap(..., part=..., "
+            "checkpoint=...), and combine what parmap.load gives when all parts have ended"
+        )
     if options.get("engine") in ("async", "asyncio"):
         others = ", ".join(each for each in ENGINES if each != "async")
         raise ValueError(f"parmap.{function}: the engine async has no {function}; use one of {others}")
-    if function == "fold" and is_cluster(options.get("engine")):
-        raise ValueError(
-            "parmap.fold: the engines dask and mpi have no fold, as accumulators would travel to a node and back for each task; use "
-            "parmap.map_reduce, where func returns an accumulator of its own, or a loop over parmap.stream"
-        )
 
 
 def product_for(

@@ -12,13 +12,15 @@ from . import _errors
 from ._axes import Product
 from ._failures import Failure, Failures, call_text, moved_failures_of, state_to_pickle
 from ._inputs import Inputs, inputs_of, joined
+from ._part import OTHER_PART
 from ._summary import Summary
 from ._task_runs import TaskRuns, joined as joined_runs
 from ._times import Times, busy_and_slowest
 
 
 class Results(list[Any]):
-    """The results of a map: a list in input order, with None in place of each failed task. parmap() makes it::
+    """The results of a map: a list in input order, with None in place of each failed task. With the option part it has
+    parmap.OTHER_PART for each task of another part. parmap() makes it::
 
         results = parmap(f, xs)
         if not results.ok:
@@ -42,7 +44,11 @@ class Results(list[Any]):
     seed : int
         The seed of parmap.rng() in this map. Another map with this seed draws the same numbers.
     ok : bool
-        True if no task failed.
+        True if no task failed; with the option part: no task of this part.
+    part : tuple of int or None
+        The option part, as (3, 16). None: these are the results of all tasks.
+    here : list of int
+        The indices of the tasks that this list has results or failures of: those of the part, or all.
     engine : str
         The engine that ran the map, such as "multi"; "multi (pure, spawn)" if the package's pure form did. Empty for a sum.
     tasks : sequence
@@ -71,6 +77,7 @@ class Results(list[Any]):
     failures: Failures
     seed: int
     engine: str = ""  #: who ran the map
+    part: tuple[int, int] | None = None
     _seconds: float | None = None  # the wall time of the map
     _times: Times | None = None  # with the option times
     _trace: str | None = None  # the path of its trace
@@ -87,6 +94,14 @@ class Results(list[Any]):
     def ok(self) -> bool:
         """True if no task failed."""
         return not self.failures
+
+    @property
+    def here(self) -> list[int]:
+        """The indices of the tasks of this part, or of all::
+
+            {i: results[i] for i in results.here}
+        """
+        return [k for k, value in enumerate(self) if value is not OTHER_PART]
 
     def raise_for_failures(self) -> None:
         """Raise the exception of the first failed task, if a task failed, as on_error="raise" does.
@@ -110,9 +125,10 @@ class Results(list[Any]):
         """
         failures = Failures(self.failures)
         left_out = self._inputs.left_out if isinstance(self._inputs, Product) else 0
+        here = len(self.here)
         return Summary(
-            len(self), len(self) - len(failures), self._seconds, failures.causes(), *busy_and_slowest(self._times), left_out=left_out,
-            stored=len(self._stored),
+            here, here - len(failures), self._seconds, failures.causes(), *busy_and_slowest(self._times), left_out=left_out,
+            stored=len(self._stored), elsewhere=len(self) - here,
         )  # fmt: skip
 
     def report(self, path: Any) -> None:
@@ -161,7 +177,7 @@ class Results(list[Any]):
         return () if self._inputs is None else self._known_inputs().left_out()
 
     def to_frame(self, kind: str = "pandas") -> Any:
-        """Return a data frame with a row for each task, in input order::
+        """Return a data frame with a row for each task (of this part), in input order::
 
             results.to_frame()           # columns mu, x0, value, _kind, _message, _attempts
 
@@ -179,7 +195,7 @@ class Results(list[Any]):
               of their fields instead. One that has the name of another column has "_value" behind its name.
             - _kind: "ok", or the kind of the failure. _message: of the failure, with the type of its exception. _attempts:
               how often a task that failed was started.
-            - with a checkpoint, _attempts of all tasks, _seconds and _worker: how long the last attempt took, and where it ran.
+            - with a checkpoint or a part, _attempts of all tasks, _seconds and _worker: how long the last attempt took, and where it ran.
 
             The values of failed tasks are missing. Whole numbers stay whole (Int64) and booleans stay boolean; a type of
             NumPy is kept. Arrays and other objects stay as they are. If the grid is a pandas frame, the result has its
@@ -194,7 +210,12 @@ class Results(list[Any]):
         """
         from . import _frames
 
-        return _frames.frame_of(self, None if self._inputs is None else self._known_inputs(), kind)
+        known = None if self._inputs is None else self._known_inputs()
+        here = self.here
+        if len(here) == len(self):
+            return _frames.frame_of(self, known, kind, here)
+        own = self._at(here, [super(Results, self).__getitem__(place) for place in here])
+        return _frames.frame_of(own, None if known is None else known.of(here), kind, here)
 
     def to_xarray(self, dims: str | Sequence[str] | Mapping[str, str | Sequence[str]] = (), coords: Mapping[str, Any] | None = None) -> Any:
         """Return the results of a full grid as an array with a dimension for each input::
@@ -214,7 +235,7 @@ class Results(list[Any]):
         -------
         xarray.DataArray or xarray.Dataset
             A DataArray named "value"; of values that are dicts, dataclasses or named tuples, a Dataset with a variable for
-            each field. The coordinates are the inputs. Where a task failed, or was left out by where, it has NaN (or NaT):
+            each field. The coordinates are the inputs. Where a task failed, was left out by where, or is in another part, it has NaN (or NaT):
             whole numbers then become floats, and other values objects.
 
         Raises
@@ -282,7 +303,7 @@ class Results(list[Any]):
         made = Results(values, sorted(failures, key=lambda each: each.index), self.seed)
         made._stored = sorted(number(each) for each in self._stored if each in among)
         made._runs = None if self._runs is None or len(self._runs) != len(self) else self._runs.at(places)
-        made.engine = self.engine
+        made.engine, made.part = self.engine, self.part
         return made
 
     def copy(self) -> Results:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""astream() with a checkpoint, on the engine async: the stored outcomes, then those of the missing tasks."""
+"""astream() with a checkpoint or a part, on the engine async: the stored outcomes, then those of the missing tasks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ._progress import Reporter
 from ._stored_tasks import StoredTasks
 from ._stream_tally import StreamTally
 from ._summary import Summary
-from ._sweep import sweep_of
 
 
 class StoredOnLoop:
@@ -24,7 +23,7 @@ class StoredOnLoop:
     def __init__(self, asked: Request, shown: Reporter) -> None:
         self._asked, self._shown = asked, shown
         self._tally = StreamTally(asked)
-        self._tasks = StoredTasks(asked, sweep_of(asked), shown)
+        self._tasks = StoredTasks(asked, shown)
         self.seed = asked.seed
         self._stored = self._tasks.run.reader(asked.ordered)
         self._stored_are_over = False
@@ -35,7 +34,7 @@ class StoredOnLoop:
         self._seconds: float | None = None
 
     async def next(self) -> Outcome | None:
-        flags = self._tasks.run.flags
+        run = self._tasks.run
         if self._inner is None and self._tasks.missing:  # begun at once, so that tasks run meanwhile
             inner = self._tasks.inner_request()
             inner.heard = self._tasks.put
@@ -43,9 +42,9 @@ class StoredOnLoop:
             self._inner = OnLoop(inner, self._tasks.reporter(), None)
         found = None
         if self._asked.ordered:
-            if self._next == len(flags):
+            if self._next == len(run.here):
                 return None
-            found = self._next_stored() if flags[self._next] >= 2 else await self._fresh()
+            found = self._next_stored() if run.flags[run.here[self._next]] >= 2 else await self._fresh()
             self._next += 1
         else:
             found = self._next_stored() or await self._fresh()

@@ -14,18 +14,14 @@ from typing import Any
 
 from . import _reduction_steps, _trace
 from ._axes import zip as zip_axes
-from ._errors import StoreFailed, add_note
-from ._failures import call_text
+from ._errors import StoreFailed
+from ._fold_request import request_of
 from ._function_identity import fixed_cell
-from ._imap import _DEFAULTS
-from ._map import ask
-from ._reduction_inputs import axes_of, grid_of
 from ._stored_tasks import StoredTasks
 from ._stored_values import INTEGER
 from ._stream import stream
 from ._sweep import sweep_of
 from ._times import TimeKeeper, added_times
-from ._unknown_name import unknown_argument
 
 #: Options that say what a fold is, and not how its rounds run.
 _OF_THE_WHOLE = ("checkpoint", "reporter", "label", "seed", "deadline", "deadline_sec", "max_failures", "on_error", "ordered", "window")
@@ -34,14 +30,9 @@ _OF_THE_WHOLE = ("checkpoint", "reporter", "label", "seed", "deadline", "deadlin
 def run_stored(steps: Any) -> None:
     """Does what _Steps.run() does."""
     given = dict(steps._options)
-    if unknown := [each for each in given if each not in _DEFAULTS]:
-        raise unknown_argument("parmap.fold", unknown)
     if given.get("start", "fork") != "fork":
         raise ValueError("parmap.fold: with a checkpoint a fold needs start='fork'; a parmap.Executor(start='spawn') as engine does it, too")
-    options = {**_DEFAULTS, **given}
-    reporter, label = options.pop("reporter"), options.pop("label")
-    first = functools.partial(_reduction_steps.stepped, steps._step, steps._fargs, steps._identity)
-    asked, shown = ask(reporter, label, func=first, args=tuple(axes_of(steps._product)), **{**options, "grid": grid_of(steps._product)})
+    asked, shown = request_of(steps)
     try:
         sweep = sweep_of(asked, func=steps._step, skip=1, fargs=steps._fargs)
         sweep.block = steps._block
@@ -51,7 +42,7 @@ def run_stored(steps: Any) -> None:
             sweep.function.uncovered.append(f"identity, of type {type(steps._identity).__qualname__}")
         else:
             sweep.function.fields.append(("identity", cell))
-        tasks = StoredTasks(asked, sweep, shown)
+        tasks = StoredTasks(asked, shown, sweep)
         with _trace.recorded(asked):
             given["trace"] = asked.recording or False  # one for all maps of the fold
             given["times"] = asked.times
@@ -103,7 +94,7 @@ class _StoredSteps:
         options = dict(self._options)
         task: Callable[..., Any] = steps._numbered_task
         inputs: Any = round_tasks
-        if asked.engine == "pool":  # workers that were there before
+        if asked.engine in ("pool", "cluster"):  # workers that have not inherited the accumulators
             task = functools.partial(_reduction_steps.numbered, steps._step, steps._fargs, asked.seed)
             inputs = zip_axes(round_tasks, [steps._accumulator(i) for i in round_tasks], [steps._product.task(i) for i in round_tasks])
         if asked.deadline_ns is not None:
@@ -132,10 +123,7 @@ class _StoredSteps:
                     raise
                 count += 1
                 self._take(round_tasks[it.index], it)
-        if steps._raises and steps.failures:
-            first = next((each for each in steps.failures if each.kind != "stopped"), steps.failures[0])
-            add_note(first.exception, f"parmap: raised by task {first.index}, called with {call_text(first.task)}")
-            raise first.exception
+        steps.raise_first()
 
     def _take(self, index: int, it: Any) -> None:
         steps, tasks = self._steps, self._tasks

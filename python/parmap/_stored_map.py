@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""parmap() with a checkpoint: what is stored, and a stream of the tasks that are missing, make its results."""
+"""parmap() with a checkpoint or a part: what is stored, and a stream of the tasks that are missing, make its results."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ._arguments import PENDING, Request
 from ._failures import Failure
 from ._inputs import kept_inputs
 from ._outcome import failure_of
+from ._part import OTHER_PART
 from ._progress import Reporter
 from ._results import Results
 from ._stored_tasks import StoredTasks, inner_stream
-from ._sweep import sweep_of
 from ._task_runs import TaskRuns
 from ._times import TimeKeeper
 
@@ -27,8 +27,11 @@ class StoredMap:
 
     def __init__(self, asked: Request, shown: Reporter) -> None:
         self._asked = asked
-        self._tasks = StoredTasks(asked, sweep_of(asked), shown)
-        self._values: list[Any] = [PENDING] * self._tasks.tasks
+        self._tasks = StoredTasks(asked, shown)
+        self._values: list[Any] = [PENDING if asked.part is None else OTHER_PART] * self._tasks.tasks
+        if asked.part is not None:
+            for index in self._tasks.run.here:
+                self._values[index] = PENDING
         self._failures: list[Failure] = []
         self._runs = TaskRuns(self._tasks.tasks)
         self._times = TimeKeeper() if asked.times else None
@@ -104,7 +107,7 @@ class StoredMap:
     def _run_stream(self) -> None:
         tasks = self._tasks
         if not tasks.missing:
-            return tasks.shown.show(tasks.tasks, tasks.tasks, tasks.run.kept_failures)
+            return tasks.shown.show(tasks.total, tasks.total, tasks.run.kept_failures)
         inner = tasks.inner_request()
         if inner.engine == "async":
             return self._run_loop(inner)
@@ -201,10 +204,13 @@ class StoredMap:
                 self._values[index] = None
         results = Results(self._values, sorted(self._failures, key=lambda each: each.index), asked.seed)
         results._inputs = results.failures._inputs = kept_inputs(asked.product, asked.given)
+        results.engine = asked.engine
+        results.part = asked.part
         results._runs = self._runs
         results._seconds = time.monotonic() - asked.begun
         flags = tasks.run.flags
-        results._stored = range(len(flags)) if not tasks.missing else [i for i, flag in enumerate(flags) if flag >= 2] if tasks.run.stored else ()
+        is_all = not tasks.missing and asked.part is None
+        results._stored = range(len(flags)) if is_all else [i for i, flag in enumerate(flags) if flag >= 2] if tasks.run.stored else ()
         if self._times is not None:
             results._times = self._times.times(results._seconds)
         asked.results = results

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""stream() with a checkpoint: the stored outcomes, then those of the missing tasks, which are stored as they come.
+"""stream() with a checkpoint or a part: the stored outcomes, then those of the missing tasks, which are stored as they come.
 
 A thread of this process reads the stream of the missing tasks, so that they are stored in time while the loop's body does something
 else. serial has none, nor has a window of one task.
@@ -25,7 +25,6 @@ from ._stored_tasks import StoredTasks, inner_stream
 from ._stream import Stream, _open
 from ._stream_tally import StreamTally
 from ._summary import Summary
-from ._sweep import sweep_of
 
 _MOST_WAITING = 64  # outcomes that are stored and not read, if the window does not say it
 _MOST_BYTES = 2 << 20  # of their values
@@ -161,9 +160,9 @@ class _Source:
     """Where the outcomes come from. It does not refer to the stream, which is freed when its loop is left."""
 
     def __init__(self, asked: Request, shown: Reporter, tally: StreamTally, level: int) -> None:
-        self._tasks = tasks = StoredTasks(asked, sweep_of(asked), shown)
+        self._tasks = tasks = StoredTasks(asked, shown)
         self._ordered = asked.ordered
-        self._next = 0  # in order
+        self._next = 0  # in order: how many have come
         self._inner: Stream | None = None
         self._stored: Iterator[Any] | None = None
         self._taken = 0
@@ -193,11 +192,11 @@ class _Source:
 
     def next(self, timeout: float | None) -> Item | None:
         """None at the end. Raises _NoNews, and what ends the stream."""
-        flags = self._tasks.run.flags
+        run = self._tasks.run
         if self._ordered:
-            if self._next == len(flags):
+            if self._next == len(run.here):
                 return None
-            item = self._next_stored() if flags[self._next] >= 2 else self._fresh(timeout)
+            item = self._next_stored() if run.flags[run.here[self._next]] >= 2 else self._fresh(timeout)
             self._next += 1
             return item
         return self._next_stored() or self._fresh(timeout)

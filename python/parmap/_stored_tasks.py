@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The tasks of a map or stream that a checkpoint does not have: the request for an engine, and what becomes of each outcome.
+"""The tasks of a map or stream that run, where these are not all: a checkpoint has outcomes, or some are in other parts. The request for
+an engine, and what becomes of each outcome.
 
 The engine sees them as tasks 0, 1, 2, ... of their own; in their function they have the index of the call and the random stream that
 the file gives.
@@ -19,6 +20,7 @@ from ._arguments import PENDING, Request
 from ._axes import Product, arguments_at, zip as zip_axes
 from ._checkpoint_file import MOST_FIELDS
 from ._checkpoint_run import CheckpointRun, StoredOutcome, Sweep
+from ._part_run import PartRun
 from ._errors import StoreFailed
 from ._failures import KINDS, Failure, message_of
 from ._interrupt import CtrlC
@@ -26,6 +28,7 @@ from ._progress import Reporter
 from ._results import Results
 from ._row_writer import RowWriter
 from ._stored_values import DATACLASS, JSON, TEXT, stored
+from ._sweep import sweep_of
 
 
 class Numbered:
@@ -56,18 +59,21 @@ class AsyncNumbered(Numbered):
 
 
 class StoredTasks:
-    """One use of a checkpoint, from its opening to the last row. Attributes: run; inner, the request for the missing tasks."""
+    """One use of a checkpoint, from its opening to the last row; or of none, by a part. Attributes: run; missing, the tasks that run;
+    total, how many tasks there are, in this part; tasks, in all."""
 
-    def __init__(self, asked: Request, sweep: Sweep, shown: Reporter) -> None:
-        assert asked.checkpoint is not None
+    def __init__(self, asked: Request, shown: Reporter, sweep: Sweep | None = None) -> None:
         self.asked = asked
-        self.run = CheckpointRun(asked.checkpoint, sweep)
+        self.run: CheckpointRun | PartRun
+        if asked.checkpoint is None:
+            self.run = PartRun(asked)
+        else:
+            self.run = CheckpointRun(asked.checkpoint, sweep_of(asked) if sweep is None else sweep, asked.part)
         asked.seed = self.run.seed
         self.missing = self.run.missing
         self._numbers = self.run.numbers
         self.tasks = len(self._numbers)
-        self.done = self.run.values
-        self.failed = self.run.kept_failures
+        self.total = len(self.run.here)
         self._known_fields: set[str] = set()
         self._writer: RowWriter | None = None
         self.reporter_error: BaseException | None = None
@@ -81,14 +87,13 @@ class StoredTasks:
 
     def _tell(self) -> None:
         asked, shown = self.asked, self.shown
-        assert asked.checkpoint is not None
         if sys.stderr is not None:
             with contextlib.suppress(OSError, ValueError):  # it is full or closed, which is no reason to end
                 for note in [*([] if asked.is_quiet else self.run.notes), *filter(None, [self.run.warning])]:
                     print(note, file=sys.stderr, flush=True)
         shown.begin_at(self.run.stored)
         if asked.record is not None:
-            asked.record((asked.checkpoint.path + ".status",))
+            asked.record((self.run.path + ".status",) if self.run.path else ())
         if asked.recorder is not None:
             asked.recorder.set_tasks(len(self.missing), self.run.stored)
 
@@ -100,7 +105,7 @@ class StoredTasks:
         product = Product((zip_axes(*columns),))
         kind = AsyncNumbered if asked.engine == "async" else Numbered
         made = replace(
-            asked, func=kind(asked.func, asked.product.groups, asked.seed), axes=product.groups, product=product, on_error=None, checkpoint=None,
+            asked, func=kind(asked.func, asked.product.groups, asked.seed), axes=product.groups, product=product, on_error=None, checkpoint=None, part=None,
             values=Results([PENDING] * len(self.missing) if asked.engine == "async" else ()), wants_retry=self._asking(asked.wants_retry),
             retry_if=None, told=[], measured=[], ends=[], raised={}, ctrl_c=CtrlC(), hazards=list(asked.hazards),
             recording=None,
@@ -118,7 +123,7 @@ class StoredTasks:
         if longest is not None:
             longest = self.missing[longest[0]], longest[1]
         try:
-            self.shown.show(self.run.stored + done, self.tasks, self.run.kept_failures + failed, longest)
+            self.shown.show(self.run.stored + done, self.total, self.run.kept_failures + failed, longest)
         except BaseException as error:
             self.reporter_error = error
             raise
@@ -131,7 +136,9 @@ class StoredTasks:
 
     def start_writer(self) -> None:
         """Once the workers are there: a thread of this process does not outlive a fork."""
-        self._writer = RowWriter(self.run.place, self.run.version, self.run.run, self.done, self.failed)
+        if isinstance(self.run, PartRun):
+            return
+        self._writer = RowWriter(self.run.place, self.run.version, self.run.run, self.run.values, self.run.kept_failures)
 
     def value_of(self, index: int, outcome: StoredOutcome) -> Any:
         return self.run.value(index, outcome.cell)
@@ -162,6 +169,8 @@ class StoredTasks:
         needed any more. Raises StoreFailed."""
         if failure is not None and failure.kind == "stopped":
             return 0
+        if isinstance(self.run, PartRun):
+            return len(value) if isinstance(value, (str, bytes)) else getattr(value, "nbytes", 0)
         fields = None
         if failure is None:
             kind = 0
@@ -174,14 +183,12 @@ class StoredTasks:
                 ) from error
             if cell[0] in (JSON, DATACLASS):
                 fields = self._new_fields(value)
-            self.done += 1
         else:
             kind = KINDS.index(failure.kind) + 1
             cell = TEXT, message_of(failure).encode("utf-8", "replace").decode()
-            self.failed += 1
         began = int((time.time() - self.run.began - (seconds or 0.0)) * 1e6)
         assert self._writer is not None
-        self._writer.put((self._numbers[index], kind, attempts, began, seconds, worker, *cell), self.done, self.failed, fields,
+        self._writer.put((self._numbers[index], kind, attempts, began, seconds, worker, *cell), fields,
                          None if erased is None else self._numbers[erased])  # fmt: skip
         return len(cell[1]) if isinstance(cell[1], (str, bytes)) else 0
 

@@ -198,6 +198,18 @@ def _scalar_of(name: str, it: Any) -> Any:
 
 # ---- elements and fixed arguments
 
+def without_numpy(cell: Cell) -> Cell:
+    """Of a scalar of NumPy the number that it holds, as C++ would store it."""
+    format, it = cell
+    if format < FIRST_OF_NUMPY:
+        return cell
+    if format == FIRST_OF_NUMPY:
+        return BOOLEAN, it
+    if NUMPY_SCALARS[format - FIRST_OF_NUMPY].startswith("float"):
+        return REAL, it
+    return (NATURAL if isinstance(it, bytes) else INTEGER), it
+
+
 
 def key_of(cell: Cell) -> tuple[int, Any]:
     """Equal keys are equal cells, bit for bit: 0.0 is not -0.0, and a NaN is itself."""

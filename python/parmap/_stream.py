@@ -259,6 +259,7 @@ def stream(
     max_tasks: int | None = None,
     start: str = "fork",
     checkpoint: Any = None,
+    part: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Stream:
@@ -306,6 +307,8 @@ def stream(
         As for parmap(). Stored outcomes come first, or in their order if ordered is true; they have ``stored`` true. Outcomes are
         stored as the tasks end, also while your loop does something else; but those of an ordered stream that wait for an earlier
         task are stored with that one. The first iterable must then have a length.
+    part
+        As for parmap(): the outcomes are those of this part, with the indices of the whole map. The first iterable must have a length.
     **options
         All others as for parmap(). engine is "multi", "threads" or "serial", a parmap.Executor, or that of a cluster.
         deadline_sec counts from this call.
@@ -347,6 +350,7 @@ def stream(
         on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec, retry_if=retry_if, seed=seed,
         memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures, stop=stop, max_tasks=max_tasks,
         start=start, times=times, trace=trace, grid=grid, where=where, ordered=ordered, window=window, checkpoint=checkpoint,
+        part=part,
     )  # fmt: skip
 
 
@@ -357,7 +361,7 @@ def opened(name: str, bare: bool, level: int, **options: Any) -> Stream:
     asked, shown = ask(**options, streams=True)
     if asked.start != "fork" and asked.engine == "multi":
         raise ValueError(f"parmap.{name}: streams need start='fork'; parmap() itself has start={asked.start!r}")
-    if asked.checkpoint is not None:
+    if asked.may_skip:
         from ._stored_stream import StoredStream
 
         return StoredStream(asked, shown, bare, level + 1)

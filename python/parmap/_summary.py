@@ -39,6 +39,8 @@ class Summary:
         The number of combinations of a grid that where has left out; they are no tasks. Of a stream: 0 until it has ended.
     stored : int
         The number of tasks whose outcome was in the file of a checkpoint.
+    elsewhere : int
+        With the option part: the number of tasks that are in other parts. They are not among tasks.
     """
 
     tasks: int
@@ -49,6 +51,7 @@ class Summary:
     slowest: list[TaskTime] = field(default_factory=list)
     left_out: int = 0
     stored: int = 0
+    elsewhere: int = 0
 
     @property
     def failed(self) -> int:
@@ -61,7 +64,7 @@ class Summary:
 
     def __str__(self) -> str:
         stopped = self.count("stopped")
-        lines = [line(self.seconds, self.completed, self.failed - stopped, stopped, self.left_out, self.stored), *lines_of_causes(self.causes)]
+        lines = [line(self.seconds, self.completed, self.failed - stopped, stopped, self.left_out, self.stored, self.elsewhere), *lines_of_causes(self.causes)]
         if self.busy is not None:
             lines.append(f"workers busy {int(self.busy * 100 + 0.5)} % of the time")
         if self.slowest:
@@ -69,10 +72,11 @@ class Summary:
         return "\n  ".join(lines)
 
 
-def line(seconds: float | None, completed: int, failed: int, stopped: int, left_out: int = 0, stored: int = 0) -> str:
+def line(seconds: float | None, completed: int, failed: int, stopped: int, left_out: int = 0, stored: int = 0, elsewhere: int = 0) -> str:
     """Returns "200 tasks in 2.0 s: 197 ok, 3 failed". A stopped task is not among those that failed."""
     tasks = completed + failed + stopped
     time = "" if seconds is None else f" in {span(seconds)}"
     of = f" of the grid's {tasks + left_out}" if left_out else ""
     text = f"{tasks}{of} {'task' if tasks + left_out == 1 else 'tasks'}{time}: {completed} ok"
-    return text + (f", {failed} failed" if failed else "") + (f", {stopped} stopped" if stopped else "") + (f"; {stored} of them stored" if stored else "")
+    text += (f", {failed} failed" if failed else "") + (f", {stopped} stopped" if stopped else "") + (f"; {stored} of them stored" if stored else "")
+    return text + (f"; {elsewhere} {'task is' if elsewhere == 1 else 'tasks are'} in other parts" if elsewhere else "")

@@ -125,7 +125,8 @@ def rng() -> numpy.random.Generator:
         parmap(draw, range(1000), seed=42)     # the same numbers in every run
 
     The numbers depend only on the seed and on the task's index. They do not depend on the engine, the number of
-    workers or the attempt. They equal those of context::rng() in the C++ library: Philox with the key (seed, index).
+    workers or the attempt. They equal those of context::rng() in the C++ library: Philox4x64-10 with the key (seed, index), from
+    counter 0 on, as ``numpy.random.Philox(key=[seed, index], counter=2**256 - 1)``.
 
     All calls in one attempt of a task return the same generator, so its numbers go on. A retry draws the same numbers
     again.
@@ -154,4 +155,5 @@ def _make_generator(seed: int, index: int) -> numpy.random.Generator:
         import numpy
     except ImportError as error:
         raise ImportError("parmap.rng() needs NumPy: pip install numpy") from error
-    return numpy.random.Generator(numpy.random.Philox(key=numpy.array([seed, index], dtype=numpy.uint64)))
+    # NumPy adds 1 to the counter before it draws, and C++ after it.
+    return numpy.random.Generator(numpy.random.Philox(key=numpy.array([seed, index], dtype=numpy.uint64), counter=2**256 - 1))

@@ -4,10 +4,12 @@
 import os
 import signal
 import tempfile
+from multiprocessing import resource_tracker
 
 import hypothesis
 import pytest
 
+import cluster_suite
 import helpers
 import parmap
 import pure_lacks
@@ -15,8 +17,6 @@ import pure_lacks
 # Tasks of many tests return nothing. That is said once in a process, so it would be any test's warning; test_options.py tests it.
 if parmap._pure is None:
     parmap._outcome._told_of_none = True
-else:
-    parmap.implementation._told_of_none = True
 
 # A shell's background job begins with SIGINT ignored, and what it starts inherits that: some tests and documents send one.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -44,12 +44,28 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=why))
         if pure_lacks.SPAWNS:
             pure_lacks.spawn(parmap.implementation, {helpers, *(item.module for item in items)})
+    if cluster_suite.ENGINE is not None:
+        for item in items:
+            if (why := cluster_suite.reason(item.name)) is not None:
+                item.add_marker(pytest.mark.skip(reason=why))
     items.sort(key=lambda item: item.path.name != LONGEST)
 
 
+@pytest.fixture(scope="session")
+def cluster():
+    """None, unless the suites run on one."""
+    return None if cluster_suite.ENGINE is None else cluster_suite.Cluster()
+
+
 @pytest.fixture(autouse=True)
-def no_child_is_left():
+def no_child_is_left(cluster):
+    if cluster is not None:
+        cluster.before_a_test()
     yield
+    if cluster is not None:
+        helpers.until(lambda: not helpers.has_children())
+    if parmap._pure is not None:  # by spawn Python's own resource tracker stays, for all that spawn, until the program ends
+        resource_tracker._resource_tracker._stop()
     with pytest.raises(ChildProcessError):  # there is none, not even a dead one
         os.waitpid(-1, os.WNOHANG)
 

@@ -19,6 +19,8 @@ import distributed
 import pytest
 
 import parmap
+from cluster_checks import check_folds
+from helpers import until
 from parmap import parmap as pmap
 
 
@@ -67,13 +69,6 @@ def is_tracker(pid):
         return False  # it has ended
 
 
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 # ---- what a map gives
 
 
@@ -103,6 +98,22 @@ def test_values_of_all_kinds(client):
 def test_large_inputs(client):
     data = [bytes([k]) * (1 << 20) for k in range(4)]
     assert pmap(lambda each: each[-1] + len(each), data, engine=client) == [k + (1 << 20) for k in range(4)]
+
+
+def test_parts_of_a_map_and_a_checkpoint_on_a_cluster(client, tmp_path):
+    def draw(i):
+        if i == 12:
+            raise ValueError("no convergence")
+        return i, parmap.context().index, parmap.rng().random()
+
+    whole = quiet(draw, range(20), seed=5, engine="threads", reporter="silent")
+    for file in (None, str(tmp_path / "sweep.db"), str(tmp_path / "sweep.db")):
+        for k in range(3):
+            keep = None if file is None else parmap.checkpoint(file, name="draw")
+            own = quiet(draw, range(20), seed=5, engine=client, part=(k, 3), checkpoint=keep, reporter="silent")
+            assert own.here == list(range(k, 20, 3)) and all(own[i] == whole[i] for i in own.here)
+            assert [(each.index, each.task) for each in own.failures] == [(12, (12,))] * (k == 0)
+    assert len(own.stored) == 6
 
 
 def test_random_numbers_do_not_depend_on_who_runs_them(client):
@@ -243,6 +254,12 @@ def test_what_a_reporter_raises_ends_the_map(client):
     until(lambda: children_of(client) == 0)
 
 
+def test_workers_that_cannot_begin_end_the_map(client):
+    with pytest.raises(RuntimeError, match="worker processes in a row died before they began a task") as raised:
+        pmap(abs, range(50), init=lambda: os._exit(3), engine=client)
+    assert any("the Dask worker" in each for each in raised.value.__notes__)
+
+
 def test_the_reporter_says_where_tasks_run(client, capsys):
     pmap(abs, range(100), reporter="text", engine=client)
     assert "1 node, 4 workers" in capsys.readouterr().err
@@ -304,15 +321,66 @@ def test_streams_of_iterators(client):
 
 
 def test_a_stream_stops_at_its_deadline(client):
-    with parmap.stream(lambda i: time.sleep(0.02), range(10_000), deadline_sec=0.3, engine=client) as outcomes:
+    with parmap.stream(lambda i: time.sleep(0.02), range(10_000), deadline_sec=2, engine=client) as outcomes:
         kinds = collections.Counter(each.failure.kind if each.failure else "ok" for each in outcomes)
     assert sum(kinds.values()) == 10_000 and kinds["stopped"] > 9000 and kinds["ok"] > 0
 
 
 def test_map_reduce(client):
     assert parmap.map_reduce(float, operator.add, range(2000), initial=0.0, engine=client) == sum(range(2000))
-    with pytest.raises(ValueError, match="map_reduce, where func returns"):
-        parmap.fold(0, operator.add, operator.add, [1], engine=client)
+
+
+def test_fold(client):
+    check_folds(client)
+
+
+def test_a_fold_whose_tasks_fail(client):
+    def step(found, i):
+        if i == 7:
+            os._exit(3)
+        if i == 1500:
+            raise KeyError(i)
+        if i == 2999:
+            found.append(threading.Lock())
+        if i == 2000 and parmap.context().attempt == 1:
+            found.append("of an attempt that failed")
+            raise ValueError(i)
+        found.append(i)
+
+    r = parmap.fold([], step, operator.iadd, range(3000), retries=1, retry_if=lambda why: why.task == (2000,), on_error="skip", full=True, engine=client)
+    assert r.partial == [i for i in range(3000) if i not in (7, 1500, 2999)]
+    assert [(each.index, each.kind, each.task) for each in r.failures] == [(7, "exited", (7,)), (1500, "threw", (1500,)), (2999, "unencodable", (2999,))]
+    assert all(each.host for each in r.failures) and r.failures[0].exception.status == 3
+    with pytest.raises(KeyError) as raised:
+        parmap.fold([], step, operator.iadd, range(1000, 4000), engine=client)
+    assert "raised by task 500" in raised.value.__notes__[-1]
+
+
+def test_a_fold_that_is_stopped(client):
+    def step(found, i):
+        time.sleep(0.005)
+        found.append(i)
+
+    r = parmap.fold([], step, operator.iadd, range(10_000), deadline_sec=2, on_error="skip", full=True, engine=client)
+    assert {each.kind for each in r.failures} == {"stopped"} and len(r.partial) + len(r.failures) == 10_000
+    assert 0 < len(r.partial) < 10_000 and sorted([*r.partial, *(each.index for each in r.failures)]) == list(range(10_000))
+
+
+def test_a_fold_whose_node_is_lost(client):
+    def step(found, i):
+        time.sleep(0.003)
+        found.append(i)
+
+    victim = pids(client)[1]
+    killed = []
+
+    def report(i, n):
+        if i > 50 and not killed:
+            killed.append(victim)
+            os.kill(victim, signal.SIGKILL)
+
+    assert parmap.fold([], step, operator.iadd, range(2500), reporter=report, engine=client) == list(range(2500)) and killed
+    until(lambda: len(client.nthreads()) == 2)
 
 
 # ---- what is refused

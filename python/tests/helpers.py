@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import textwrap
+import time
 import warnings
 
 import pytest
@@ -23,8 +24,31 @@ def needs(*names):
             pytest.skip(f"{name} is not installed")
 
 
+def until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def has_children():
+    """Whether this process has a child; it need not live."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def has_gil():
     return not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+def generator_of(seed, i):
+    """That of task i, from its definition. NumPy adds 1 to the counter before it draws, so that the first one is 0."""
+    import numpy
+
+    return numpy.random.Generator(numpy.random.Philox(key=numpy.array([seed, i], dtype=numpy.uint64), counter=2**256 - 1))
 
 
 def quiet(func, *axes, **options):

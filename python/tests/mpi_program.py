@@ -8,6 +8,7 @@ import threading
 import time
 
 import parmap
+from cluster_checks import check_folds
 from parmap import parmap as pmap
 
 
@@ -41,6 +42,7 @@ def values():
     assert len(set(numbers)) == len({pid for _, pid in numbers}) == len({worker for worker, _ in numbers}) == 2 * int(os.environ["NODES"])
     assert len(set(pmap(lambda i: time.sleep(0.05) or os.getpid(), range(12), n_worker=2, engine="mpi"))) <= 2
     assert parmap.map_reduce(float, lambda a, b: a + b, range(2000), initial=0.0, engine="mpi") == sum(range(2000))
+    check_folds("mpi")
 
 
 def faults():

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import warnings
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 
@@ -130,7 +131,7 @@ def every_engine():
         assert quiet(power, range(4), fargs={"n": 3}, engine=engine) == [0, 1, 8, 27]
     assert quiet(plain, range(5), engine="async") == [0, 1, 4, 9, 16]
     results = quiet(square, range(3))
-    assert results.engine == f"multi (pure, {START})" and results.ok and results.tasks[2] == (2,)
+    assert results.engine == f"multi (pure, {START})" and results.ok
     assert all(pid != HERE for _, pid, _ in quiet(where, range(8)))
 
 
@@ -139,7 +140,7 @@ def a_failure_costs_one_task():
     assert results == [i if i not in (3, 4, 5) else None for i in range(20)]
     assert kinds(results)[0] == (3, "exited") and kinds(results)[2] == (5, "threw"), kinds(results)
     assert results.failures[0].exception.status == 5 and "KeyError" in results.failures[2].traceback
-    assert "17 ok, 3 failed" in str(results.summary()) and len(results.failures.causes()) == 3
+    assert str(results.failures).splitlines()[0] == "3 tasks failed" and len(str(results.failures).splitlines()) == 4
     assert kinds(quiet(unpicklable, range(3))) == [(1, "unencodable")]
     assert kinds(quiet(divide, [1, 0, 2], engine="threads")) == [(1, "threw")]
     with warnings.catch_warnings(record=True) as said:
@@ -154,20 +155,13 @@ def limits():
     assert kinds(quiet(wait, range(5), engine="async", timeout_sec=0.3)) == [(2, "timed_out")]
     if sys.implementation.name == "cpython":
         assert kinds(quiet(spin, range(5), engine="threads", timeout_sec=0.3)) == [(2, "timed_out")]
-    results = quiet(hang, range(5), deadline_sec=3)
-    assert results[:2] == [0, 1] and (2, "stopped") in kinds(results)
 
 
-def retries_stops_and_errors():
+def retries_and_errors():
     for engine in ("threads", "multi", "serial"):
-        assert quiet(flaky, range(6), engine=engine, retries=2, retry_delay_sec=0.001) == [1, 2, 3, 1, 2, 3]
-    found = quiet(flaky, range(3), retries=2, retry_if=lambda failure: failure.index == 1)
-    assert found == [1, 2, None] and found.failures[0].attempts == 1
-    found = quiet(divide, [0] * 100, max_failures=3, n_worker=1)
-    assert [kind for _, kind in kinds(found)].count("threw") == 3
-    stop = threading.Event()
-    stop.set()
-    assert {kind for _, kind in kinds(quiet(square, range(10_000), stop=stop))} <= {"stopped"}
+        assert quiet(flaky, range(6), engine=engine, retries=2) == [1, 2, 3, 1, 2, 3]
+    found = quiet(flaky, range(3), retries=1)
+    assert found == [1, 2, None] and found.failures[0].attempts == 2
     assert quiet(divide, [3, 0]) == [4, None]
     assert pure.parmap(divide, [3, 0], start=START, on_error=lambda func, task, error: (task, type(error))) == [4, ((0,), ZeroDivisionError)]
     for engine in ("threads", "multi", "serial"):
@@ -182,7 +176,6 @@ def retries_stops_and_errors():
 def workers_have_state():
     states = quiet(where, range(20), init=setup)
     assert {state for _, _, state in states} == {f"state of {pid}" for _, pid, _ in states}
-    assert len({pid for _, pid, _ in quiet(where, range(9), max_tasks=3, n_worker=1)}) == 3
     assert quiet(inner, range(5)) == [sum(i * i for i in range(x)) for x in range(5)]
 
 
@@ -192,8 +185,8 @@ def streams():
         assert list(pure.imap(square, range(50), **options)) == [i * i for i in range(50)]
         assert sorted(pure.imap_unordered(square, iter(range(50)), **options)) == [i * i for i in range(50)]
         assert list(itertools.islice(pure.imap(square, itertools.count(), **options), 30)) == [i * i for i in range(30)]
-        outcomes = list(pure.stream(divide, [3, 0, 2], ordered=True, **options)) if engine != "serial" else []
-        assert [(each.value, each.failure is None, bool(each)) for each in outcomes] == [(4, True, True), (None, False, False), (6, True, True)][: len(outcomes)]
+        if engine != "serial":
+            assert list(pure.imap(divide, [3, 0, 2], on_error=lambda func, task, error: task, **options)) == [4, (0,), 6]
         read = []
         with pure.imap(square, (read.append(i) or i for i in range(1000)), buffersize=5, **options) as values:
             assert next(values) == 0
@@ -218,14 +211,14 @@ def ctrl_c_keeps_what_is_done():
 
 
 def what_is_lacking_is_refused():
-    for options in ({"grid": {"x": [1]}}, {"where": bool}, {"memory_limit": "1GB"}):
+    for options in ({"grid": {"x": [1]}}, {"memory_limit": "1GB"}, {"checkpoint": "x"}, {"stop": threading.Event()}, {"max_tasks": 1}):
         try:
             pure.parmap(square, [1], **options)
         except ValueError as error:
             assert "parmap-cpp" in str(error)
         else:
             raise AssertionError(options)
-    for name in ("Executor", "map_reduce", "fold", "astream", "checkpoint", "override"):
+    for name in ("Executor", "map_reduce", "stream", "checkpoint", "override"):
         try:
             getattr(pure, name)
         except AttributeError as error:
@@ -238,6 +231,7 @@ def nothing_is_left():
     if os.name != "posix":
         return
     gc.collect()  # PyPy frees what is left of streams only then
+    resource_tracker._resource_tracker._stop()  # Python's own, one for all that spawn: it would end with the program
     try:
         os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
@@ -248,7 +242,7 @@ def nothing_is_left():
 
 
 def main():
-    for promise in (every_engine, a_failure_costs_one_task, limits, retries_stops_and_errors, workers_have_state, streams,
+    for promise in (every_engine, a_failure_costs_one_task, limits, retries_and_errors, workers_have_state, streams,
                     ctrl_c_keeps_what_is_done, what_is_lacking_is_refused, nothing_is_left):  # fmt: skip
         promise()
         print("ok", promise.__name__, flush=True)

@@ -5,10 +5,9 @@ import asyncio
 import contextvars
 import threading
 
-import numpy as np
 import pytest
 
-from helpers import only_failure, quiet
+from helpers import generator_of, only_failure, quiet
 from parmap import context, parmap, rng
 
 pytestmark = pytest.mark.timeout(120)
@@ -30,7 +29,7 @@ def test_random_numbers_are_those_of_numpy_also_in_a_retry():
             raise OSError
         return first, rng().random()
 
-    generators = [np.random.Generator(np.random.Philox(key=np.array([11, i], dtype=np.uint64))) for i in range(9)]
+    generators = [generator_of(11, i) for i in range(9)]
     found = parmap(task, range(9), engine="async", seed=11, retries=2, n_worker=4)
     assert found == [(each.random(), each.random()) for each in generators]
 

@@ -2,15 +2,18 @@
 """The caller's side of a map on a cluster, with a carrier that loses agents, answers late or brings new ones, by chance of a fixed seed.
 No process, no thread and no time: each call of wait() is a step."""
 
+import copy
+import operator
 import pickle
 import random
-from array import array
 
 import pytest
 
 import parmap
+from parmap import _errors
 from parmap import parmap as pmap
-from parmap._agent import Answer
+from parmap._agent_fold import Folded
+from parmap._answer import Answer
 from parmap._carrier import Engine, Event, Place, words_of
 from parmap._cluster_tasks import LOST_MOST, Range, Tasks
 
@@ -46,6 +49,9 @@ class Carrier:
 
     def tell(self, keys, job, what):
         self.halted |= bool(keys)
+        if what == "kill":
+            for key in keys:
+                self.calls.pop(key, None)
 
     def wait(self, seconds):
         found = []
@@ -73,13 +79,28 @@ class Carrier:
         done, self.open[key] = mine[:count], mine[count:]
         program = self.programs[key]
         self.ran += done
-        return Answer(
-            "going", len(self.open[key]), count, 0.01 * count, array("Q", done), [program.func(*program.task(i, self.elements.get(i))) for i in done], array("d", [0.1] * count),
-            array("l", [0] * count),
-        )  # fmt: skip
+        answer = Answer.empty()
+        for i in done:
+            try:
+                answer.add_value(i, outcome_of(program, i, self.elements.get(i)), 1, 0.1, 0)
+            except ArithmeticError as error:
+                answer.add_failure(i, (i, "threw", _errors.describe(error), 1, 0), 0.1, 0)
+        return answer._replace(unfinished=len(self.open[key]), finished=count, busy=0.01 * count)
 
     def close(self):
         pass
+
+
+def outcome_of(program, i, element):
+    """Of a task; of a fold, that of block i."""
+    if not program.block:
+        return program.func(*program.task(i, element))
+    found, tasks = copy.deepcopy(program.identity), Answer.empty()
+    size = len(program.groups[0][0])
+    for index in range(i * program.block, min((i + 1) * program.block, size)):
+        program.func(found, *program.task(index))
+        tasks.add_value(index, None, 1, 0.1, 0)
+    return pickle.dumps(Folded(i * program.block, pickle.dumps(found), tasks))
 
 
 class Chance(Engine):
@@ -119,6 +140,23 @@ def test_streams_give_each_outcome_once(seed):
 def test_only_the_task_that_takes_its_agents_down_fails(seed):
     results = pmap(squared, range(1000), engine=Chance(seed, fatal=500, losses=0), on_error=lambda func, task, error: None)
     assert [each.index for each in results.failures] == [500] and f"lost {LOST_MOST} times" in str(results.failures[0])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_failure_that_is_seen_as_the_map_ends(seed):
+    with pytest.raises(ZeroDivisionError):
+        pmap(lambda i: 1 // i, [0], engine=Chance(seed, losses=0), on_error="raise")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_fold_has_each_task_once(seed):
+    add = lambda found, i: found.append(i)
+    n = 2500 + 1000 * seed
+    assert parmap.fold([], add, operator.iadd, range(n), engine=Chance(seed, losses=4)) == list(range(n))
+    r = parmap.fold([], add, operator.iadd, range(n), engine=Chance(seed, fatal=5, losses=0), on_error="skip", full=True)
+    block = parmap._combining.fold_block(n)
+    assert [each.index for each in r.failures] == list(range(5 * block, 6 * block)) and f"lost {LOST_MOST} times" in str(r.failures[0])
+    assert r.partial == [i for i in range(n) if i // block != 5]
 
 
 def test_ranges_that_were_lost():

@@ -59,6 +59,14 @@ def test_a_cluster_of_its_own():
 
 
 @pytest.mark.timeout(240)
+def test_suites_of_one_machine():
+    """A part of them; ./test --cluster runs the whole."""
+    needs("distributed", "cloudpickle", "numpy")
+    done = subprocess.run([sys.executable, "cluster_suite.py", "dask", "short"], cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=230, check=False)
+    assert done.returncode == 0, done.stdout[-10_000:]
+
+
+@pytest.mark.timeout(240)
 def test_over_two_workers():
     needs("distributed", "cloudpickle")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "default", "--timeout", "60", "dask_cases.py"]

@@ -5,6 +5,7 @@ import inspect
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import types
@@ -56,15 +57,13 @@ def test_the_signature_and_the_version_are_those_of_the_package():
 
 
 @compiled
-def test_random_numbers_and_delays_are_those_of_the_package():
+def test_random_numbers_are_those_of_the_package():
     def draw_pure(i):
         return pure.rng().random()
 
     expected = package.parmap(lambda i: package.rng().random(), range(20), seed=7)
     for engine in ("multi", "threads", "serial"):
         assert pure.parmap(draw_pure, range(20), seed=7, engine=engine) == expected
-    for seed, task, attempt in ((0, 0, 1), (7, 3, 2), (2**64 - 1, 10**6, 9)):
-        assert pure._retry_wait(0.5, seed, task, attempt) == pytest.approx(package._parmap.retry_wait(5 * 10**8, seed, task, attempt) / 1e9)
 
 
 def test_the_promises():
@@ -122,11 +121,16 @@ def test_the_package_falls_back(tmp_path):
     assert "form: pure Python, because PARMAP_PURE=1 asks for it" in done.stdout and "Warning" not in done.stdout, done.stdout
 
 
-@pytest.mark.parametrize("option", ["grid", "where", "memory_limit"])
+@pytest.mark.parametrize("option", pure._REFUSED)
 def test_an_option_that_it_lacks_is_refused(option):
-    value = {"grid": {"x": [1]}, "where": bool, "memory_limit": "1GB"}[option]
     with pytest.raises(ValueError, match=f"the option {option} is not in the pure form .* parmap-cpp"):
-        pure.parmap(abs, [1], **{option: value})
+        pure.parmap(abs, [1], **{option: "1GB"})
+
+
+@pytest.mark.parametrize("name", ["summary", "tasks", "to_frame", "stored"])
+def test_what_results_lack_is_refused(name):
+    with pytest.raises(AttributeError, match=f"results.{name} is not in the pure form .* parmap-cpp"):
+        getattr(pure.parmap(abs, [1], engine="serial"), name)
 
 
 def test_uneven_tasks_are_shared():
@@ -149,23 +153,79 @@ def test_large_results_and_inputs_of_streams():
     assert sums == [300_000 * i for i in range(8)]
 
 
-def test_a_stream_ends_late_tasks_while_nobody_reads():
+@pytest.mark.parametrize("engine", ["multi", "threads"])
+def test_what_the_reporter_raises_at_the_end_comes_with_the_results(engine):
+    def reporter(i, n):
+        raise LookupError("reporter")
+
+    with pytest.raises(LookupError, match="reporter") as caught:
+        pure.parmap(abs, [-1, 2], engine=engine, reporter=reporter)
+    assert caught.value.results == [1, 2]
+
+
+def test_sigchld_may_be_ignored():
+    """Then nobody learns how a worker has died."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        results = pure.parmap(lambda i: os._exit(3) if i == 2 else i, range(6), n_worker=2, on_error=lambda *failed: None)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert results == [0, 1, None, 3, 4, 5] and "ignores SIGCHLD" in str(results.failures[0])
+
+
+def test_what_a_task_has_started_may_hold_the_pipe_of_its_dead_worker():
+    def task(i):
+        if i == 1:
+            if os.fork() == 0:
+                os.setsid()
+                os.read(reading, 1)
+                os._exit(0)
+            os._exit(9)
+        return i
+
+    reading, writing = os.pipe()
+    results = pure.parmap(task, range(6), n_worker=2, on_error=lambda *failed: None)
+    os.write(writing, b"x")
+    for each in (reading, writing):
+        os.close(each)
+    assert results == [0, None, 2, 3, 4, 5] and results.failures[0].kind == "exited"
+
+
+@pytest.mark.parametrize("engine", ["multi", "threads"])
+def test_a_late_task_of_imap_is_left_out(engine):
     import time
 
     def task(i):
-        if i == 1:
-            time.sleep(3600)
+        until = time.monotonic() + 3600
+        while i == 1 and time.monotonic() < until:
+            time.sleep(0.01)
         return i
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", package.ParmapWarning)
-        warnings.simplefilter("ignore", pure.ParmapWarning)
-        values = pure.imap(task, range(3), timeout_sec=0.3, n_worker=2, on_error=None)
-        assert list(values) == [0, 2]
-    assert values.summary().count("timed_out") == 1
+    with pytest.warns(pure.ParmapWarning, match="1 of 3 tasks failed; the first: task 1 timed out"):
+        assert list(pure.imap(task, range(3), timeout_sec=0.3, n_worker=2, on_error=None, engine=engine)) == [0, 2]
 
 
-def test_a_library_that_does_not_survive_a_fork_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "jax._src.xla_bridge", types.SimpleNamespace(_backends={"cpu": 1}))
-    with pytest.warns(RuntimeWarning, match="has used jax.*start='spawn'"):
-        assert pure.parmap(abs, [-1, -2]) == [1, 2]
+def test_an_inherited_imap_is_not_ended_by_a_fork():
+    values = pure.imap(abs, iter([-1, -2, -3]), n_worker=2)
+    assert next(values) == 1
+
+    def ends_it(i):
+        values.close()
+        return i
+
+    assert pure.parmap(ends_it, range(2)) == [0, 1]
+    assert list(values) == [2, 3]
+
+
+def test_a_map_in_a_worker_of_a_pool_may_have_workers():
+    """Those of multiprocessing.Pool may have no children."""
+    program = """
+import multiprocessing
+from parmap import parmap
+def inner(i):
+    return sum(parmap(abs, range(i), n_worker=2))
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(pool.map(inner, [3, 4]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=FILE.parent, stdout=-1, stderr=-2, text=True, timeout=60)
+    assert done.stdout == "[3, 6]\n"

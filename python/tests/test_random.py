@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import parmap as package
-from helpers import for_engine, run
+from helpers import for_engine, generator_of, run
 from parmap import context, parmap, rng
 
 
@@ -19,7 +19,7 @@ def draw(i):
 
 
 def expected(seed, i):
-    generator = np.random.Generator(np.random.Philox(key=np.array([seed, i], dtype=np.uint64)))
+    generator = generator_of(seed, i)
     return generator.integers(0, 2**64, size=3, dtype=np.uint64).tolist() + [generator.random()]
 
 
@@ -48,7 +48,7 @@ def test_a_retry_draws_the_same(engine):
 
 
 def expected_first(seed, i):
-    return np.random.Generator(np.random.Philox(key=np.array([seed, i], dtype=np.uint64))).random()
+    return generator_of(seed, i).random()
 
 
 def test_a_map_in_a_task_has_streams_of_its_own(engine):

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 // The engine mpi under MPI: run.sh starts this program with one rank and with several. What the protocol itself
 // promises is in ../cluster_test.cpp.
+#include <parmap/map_reduce.hpp>
 #include <parmap/mpi.hpp>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bit>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <random>
 #include <ranges>
 #include <stdexcept>
@@ -57,6 +59,21 @@ TEST(mpi, gathers_on_all_ranks) {
   ASSERT_EQ(all.size(), 200U);
   EXPECT_EQ(all.front(), "0a");
   EXPECT_EQ(all.back(), "99b");
+}
+
+TEST(mpi, reduces_to_the_same_bits_on_every_rank) {
+  const auto f = [](parmap::context& self, int x) {
+    if (x == 600) throw std::runtime_error("no");
+    return x + std::uniform_real_distribution<>{}(self.rng());
+  };
+  const auto xs = std::views::iota(0, 2000);
+  const auto expected = parmap::map_reduce(parmap::threads, f, std::plus{}, 0.1, xs, {.seed = 3});
+  for (const auto& who : engines) {
+    const auto made = parmap::map_reduce(who, f, std::plus{}, 0.1, xs, {.seed = 3});
+    ASSERT_EQ(made.failures().size(), 1U);
+    EXPECT_EQ(made.failures()[0].index, 600U);
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(made.partial()), std::bit_cast<std::uint64_t>(expected.partial()));
+  }
 }
 
 TEST(mpi, leaves_the_values_where_they_are) {
@@ -164,16 +181,3 @@ TEST(mpi, messages_of_the_program_do_not_meet_those_of_the_map) {
 }
 
 }  // namespace
-
-int main(int argc, char** argv) {
-  parmap::mpi_session session(argc, argv);
-  testing::InitGoogleTest(&argc, argv);
-  if (session.rank() != 0)
-    delete testing::UnitTest::GetInstance()->listeners().Release(
-        testing::UnitTest::GetInstance()->listeners().default_result_printer());
-  const int failed = RUN_ALL_TESTS();
-  int any = 0;
-  MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
-  if (failed != 0) std::fprintf(stderr, "tests have failed on rank %d\n", session.rank());
-  return any;
-}

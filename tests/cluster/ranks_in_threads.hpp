@@ -75,14 +75,18 @@ class thread_link final : public parmap::detail::rank_link {
 
 // The engine mpi, without MPI.
 struct engine {
-  static constexpr bool draws_seed = true;
-  static constexpr bool notes_times = true;
-  static constexpr std::string_view why_no_store = "as a test";
+  static constexpr bool is_collective = true;
   static constexpr std::string_view name() noexcept { return "ranks in threads"; }
 
   template <class Tasks>
   auto run(const Tasks& tasks, const parmap::options& chosen) const -> parmap::results<typename Tasks::result> {
     return parmap::detail::map_on_ranks(*link, *memory, tasks, chosen, site, target, inner);
+  }
+
+  [[nodiscard]] engine gathering_on_all() const {
+    engine other = *this;
+    other.target = parmap::detail::value_target::every_rank;
+    return other;
   }
 
   parmap::detail::rank_link* link{};

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Runs tests under mpirun: run.sh tests RANKS NODES PROGRAM LAUNCHER..., or run.sh cases PROGRAM LAUNCHER...
+# Runs tests under mpirun: run.sh tests RANKS NODES PROGRAM LAUNCHER..., or run.sh cases|conformance|resume PROGRAM LAUNCHER...
 # LAUNCHER is a command such as `mpirun.openmpi --oversubscribe --bind-to none`; `-n RANKS` and the program follow. The ranks count as
 # those of NODES machines.
 set -euo pipefail
@@ -15,12 +15,35 @@ if [[ $1 == tests ]]; then
   PARMAP_MPI_NODES_FOR_TESTS=$nodes PARMAP_MPI_PART_FOR_TESTS=100000 exec timeout 100 "$@" -n "$ranks" "$program"
 fi
 
-program=$2
+mode=$1 program=$2
 shift 2
 launcher=("$@")
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 failed=0
+
+# The suites of all engines; ./test --cluster sets PARMAP_WHOLE.
+if [[ $mode == conformance ]]; then
+  sizes=(2) inners=(multi)
+  [[ -z ${PARMAP_WHOLE-} ]] || { sizes=(1 2 4) inners=(multi threads serial); }
+  for ranks in "${sizes[@]}"; do
+    for inner in "${inners[@]}"; do
+      echo "== $ranks ranks, each a node, with $inner"
+      PARMAP_MPI_NODES_FOR_TESTS=$ranks PARMAP_TEST_INNER=$inner timeout 250 "${launcher[@]}" -n "$ranks" "$program" --gtest_brief=1 || failed=1
+    done
+  done
+  exit $failed
+fi
+
+# A rank is killed, which ends the job; another job does the rest.
+if [[ $mode == resume ]]; then
+  export PARMAP_MPI_NODES_FOR_TESTS=2
+  status=0
+  timeout 60 "${launcher[@]}" -n 2 "$program" "$directory" kill >"$directory/killed" 2>&1 </dev/null || status=$?
+  ((status != 0 && status != 124)) || { echo "the job of which a rank was killed ended with status $status:"; cat "$directory/killed"; exit 1; }
+  timeout 60 "${launcher[@]}" -n 2 "$program" "$directory" resume
+  exit
+fi
 
 # expect CASE RANKS STATUS TEXT: the program's case, on so many ranks (0: without a launcher), ends with 0 (good) or another status (bad),
 # and says TEXT, a regular expression, on stdout or stderr.

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bit>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -85,6 +86,86 @@ TEST_F(checkpoint_faults_test, killed_at_random_moments_nothing_stored_is_lost) 
     const auto whole = sweep(file);
     ASSERT_TRUE(whole.ok());
     ASSERT_EQ(whole.value(), undisturbed);
+  }
+}
+
+parmap::options kept_or_not(const std::string& file) {
+  parmap::options how{.reporter = parmap::report::silent, .seed = 11, .workers = 2};
+  if (!file.empty()) how.store = parmap::checkpoint(file, {.name = "numbers"});
+  return how;
+}
+
+auto folded(const std::string& file) {
+  const auto step = [](parmap::context& self, double& sum, int i) {
+    sum += static_cast<double>(numbers(self, i)[0]) * 0x1p-64 / (i + 1);
+  };
+  return parmap::fold(
+      parmap::multi, 0.0, step, [](double& a, double b) { a += b; }, std::views::iota(0, 2100), kept_or_not(file));
+}
+auto put_into(const std::string& file) {
+  std::vector<std::vector<std::uint64_t>> to(tasks);
+  parmap::map_into(parmap::multi, to, numbers, std::views::iota(0, tasks), kept_or_not(file)).value();
+  return to;
+}
+auto awaited(const std::string& file) {
+  const auto f = [](parmap::context& self, int i) -> asio::awaitable<std::vector<std::uint64_t>> {
+    co_return numbers(self, i);
+  };
+  std::vector<std::vector<std::uint64_t>> made;
+  const parmap::options how = kept_or_not(file);  // see async_map: g++ 12 destroys temporaries of a co_await twice
+  asio::io_context loop;
+  asio::co_spawn(
+      loop,
+      [&]() -> asio::awaitable<void> {
+        made = (co_await parmap::async_map(f, std::views::iota(0, tasks), how)).value();
+      },
+      [](const std::exception_ptr& lost) {
+        if (lost) std::rethrow_exception(lost);
+      });
+  loop.run();
+  return made;
+}
+
+TEST_F(checkpoint_faults_test, map_into_and_async_map_that_are_killed_lose_nothing_either) {
+  const char* const given = std::getenv("PARMAP_KILLS");
+  const int kills = given != nullptr ? std::atoi(given) : 6;
+  constexpr std::uint64_t seed = 20261203;
+  std::cout << "seed " << seed << std::endl;
+  std::mt19937_64 random(seed);
+  const auto undisturbed = put_into({});
+  ASSERT_EQ(awaited({}), undisturbed);
+  for (int killed = 0; killed < kills;) {
+    const folder here;
+    const std::string file = here.file();
+    for (int round = 0; round < 3; ++round, ++killed) {
+      if (killed % 2 == 0) ASSERT_NO_FATAL_FAILURE(run_and_kill(put_into, file, random));
+      else ASSERT_NO_FATAL_FAILURE(run_and_kill(awaited, file, random));
+    }
+    // The file is that of a map, too.
+    ASSERT_EQ(killed % 2 == 0 ? put_into(file) : awaited(file), undisturbed);
+    const auto whole = sweep(file);
+    ASSERT_EQ(whole.stored(), static_cast<std::uint64_t>(tasks));
+    ASSERT_EQ(whole.value(), undisturbed);
+  }
+}
+
+// Its tasks share accumulators by twos.
+TEST_F(checkpoint_faults_test, a_fold_that_is_killed_at_random_moments_has_the_bits_of_an_undisturbed_one) {
+  const char* const given = std::getenv("PARMAP_KILLS");
+  const int kills = given != nullptr ? std::atoi(given) : 9;
+  constexpr std::uint64_t seed = 20261201;
+  std::cout << "seed " << seed << std::endl;
+  std::mt19937_64 random(seed);
+  const auto undisturbed = std::bit_cast<std::uint64_t>(folded({}).value());
+  for (int killed = 0; killed < kills;) {
+    const folder here;
+    const std::string file = here.file();
+    for (int round = 0; round < 3; ++round, ++killed) {
+      ASSERT_NO_FATAL_FAILURE(run_and_kill(folded, file, random, 700));
+    }
+    const auto whole = folded(file);
+    ASSERT_TRUE(whole.ok());
+    ASSERT_EQ(std::bit_cast<std::uint64_t>(whole.value()), undisturbed);
   }
 }
 

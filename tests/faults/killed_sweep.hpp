@@ -35,17 +35,17 @@ inline void reap_all() {
   }
 }
 
-// Runs sweep(file) in a child, kills it at a number of outcomes and a moment after it, and checks that the file is
-// whole and has all that it had before the kill.
+// Runs sweep(file) in a child, kills it below a number of further outcomes and a moment after it, and checks that the
+// file is whole and has all that it had before the kill.
 template <class Sweep>
-void run_and_kill(const Sweep& sweep, const std::string& file, std::mt19937_64& random) {
+void run_and_kill(const Sweep& sweep, const std::string& file, std::mt19937_64& random, std::uint64_t most = 150) {
   using std::chrono::microseconds;
   const pid_t child = ::fork();
   if (child == 0) {
     std::ignore = sweep(file);
     ::_exit(0);
   }
-  const auto enough = stored(file) + static_cast<std::int64_t>(random() % 150);
+  const auto enough = stored(file) + static_cast<std::int64_t>(random() % most);
   int status = 0;
   while (stored(file) < enough && ::waitpid(child, &status, WNOHANG) == 0)
     std::this_thread::sleep_for(microseconds(1000));

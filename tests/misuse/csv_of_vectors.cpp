@@ -12,4 +12,5 @@ int main() {
   const auto f = [](int x) { return x; };
 #endif
   parmap::map(f, std::vector{1}).write_csv(std::cout);
+  return 0;
 }

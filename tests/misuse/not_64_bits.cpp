@@ -1,4 +1,4 @@
-// expect: parmap needs 64-bit Linux
+// expect: parmap needs 64-bit Linux, macOS or Windows
 #define SEEN_WITHOUT_THE_PRECOMPILED_HEADER
 #ifdef PARMAP_BAD
 #undef __SIZEOF_INT128__

@@ -9,7 +9,9 @@ source "$root/tools/setup.sh"
 setup_require \
   python3 "drives the builds" python3-venv "keeps what pip installs inside build/" ca-certificates "pip checks whom it talks to" \
   g++-aarch64-linux-gnu "compiles for aarch64" g++-riscv64-linux-gnu "compiles for riscv64" \
-  g++-s390x-linux-gnu "compiles for s390x" qemu-user-static "runs what is compiled for other processors"
+  g++-s390x-linux-gnu "compiles for s390x" qemu-user-static "runs what is compiled for other processors" \
+  g++-mingw-w64-x86-64-posix "compiles for Windows" wine64 "runs what is compiled for Windows" \
+  libasio-dev "has the headers of async" googletest "has the library of the suites"
 
 work=$root/build/portable
 python=$work/venv/bin/python

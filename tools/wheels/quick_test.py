@@ -53,6 +53,19 @@ def processes_that_stream():
     assert [each.value for each in outcomes] == [i * i for i in range(100)]
 
 
+def square(i):
+    return i * i
+
+
+def values_as_they_come():
+    assert list(parmap.imap(square, iter(range(100)), n_worker=2)) == [i * i for i in range(100)]
+
+
+def fresh_interpreters():
+    results = parmap.parmap(square, range(10), start="spawn", n_worker=2)
+    assert results == [i * i for i in range(10)] and results.engine == "multi (pure, spawn)", results.engine
+
+
 def pools():
     with parmap.Executor(2) as pool:
         assert parmap.parmap(abs, range(-50, 50), engine=pool) == [abs(i) for i in range(-50, 50)]
@@ -66,7 +79,9 @@ def main():
     option = "".join(sys.argv[1:])
     # Beside the tests of its own tree, another copy of the package could be what is tested.
     assert "python/parmap/" not in parmap.__file__.replace(os.sep, "/"), parmap.__file__
-    tests = {"--emulated": [other_engines, sums], "--pure": [processes, other_engines]}.get(option, [processes, other_engines, sums, processes_that_stream, pools])
+    tests = {
+        "--emulated": [other_engines, sums], "--pure": [processes, other_engines, values_as_they_come, fresh_interpreters],
+    }.get(option, [processes, other_engines, sums, values_as_they_come, processes_that_stream, pools])  # fmt: skip
     for each in tests:
         each()
         print("ok", each.__name__, flush=True)

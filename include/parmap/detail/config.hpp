@@ -7,6 +7,7 @@
 #include "the-compiler-stops-here"  // without a missing file it would go on, for thousands of lines of errors
 #endif
 
+#include <parmap/detail/this_system.hpp>
 #include <parmap/version.hpp>
 
 // One set of sources, two forms. Inline (the default): every function is inline, and the headers are all there is.

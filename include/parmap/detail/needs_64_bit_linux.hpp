@@ -2,7 +2,9 @@
 // Included first by what does not compile elsewhere: the first error is then a sentence, and the only one.
 #pragma once
 
-#if !defined(__linux__) || !defined(__SIZEOF_INT128__)
-#error "parmap needs 64-bit Linux; serial, threads and async are to come to other systems later"
+#include <parmap/detail/this_system.hpp>
+
+#if !PARMAP_LINUX
+#error "parmap: this header needs Linux; on this system include <parmap/parmap.hpp>, and name parmap::threads or serial"
 #include "the-compiler-stops-here"
 #endif

@@ -7,14 +7,15 @@
 #include <parmap/detail/streams/element_feed.hpp>
 #include <parmap/detail/streams/lazy_axis.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
 #include <parmap/engine/serial.hpp>
 #include <parmap/engine/threads.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,19 +27,39 @@
 
 namespace parmap::inline PARMAP_ABI {
 
+namespace detail {
+
+using named_engines = std::conditional_t<has_multi, std::variant<serial_engine, threads_engine, multi_engine>,
+                                         std::variant<serial_engine, threads_engine>>;
+
+// The one of this name. Throws std::invalid_argument if there is none.
+template <class... Engines>
+std::variant<Engines...> engine_with_name(std::string_view name, std::type_identity<std::variant<Engines...>> /*all*/) {
+  std::optional<std::variant<Engines...>> found;
+  ((Engines::name() == name ? static_cast<void>(found.emplace(Engines())) : static_cast<void>(0)), ...);
+  if (found) return *found;
+  std::string names;
+  std::size_t left = sizeof...(Engines);
+  ((names += std::string(Engines::name()) + (--left > 1 ? ", " : left == 1 ? " and " : "")), ...);
+  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " + names +
+                              (!has_multi && name == multi.name() ? "; multi needs Linux" : ""));
+}
+
+}  // namespace detail
+
 /// One of the engines serial, threads and multi, chosen at run time. engine_named makes it. Cheap to copy; several
 /// threads may use it at once.
 class named_engine {
  public:
-  /// One of the engine objects.
-  using choice = std::variant<serial_engine, threads_engine, multi_engine>;
+  /// One of the engine objects. On systems other than Linux it cannot be multi.
+  using choice = detail::named_engines;
 
   /// This engine. engine_named calls it.
   explicit named_engine(choice chosen) noexcept : chosen_(chosen) {}
 
   /// The name of the chosen engine.
   [[nodiscard]] std::string_view name() const {
-    return std::visit([](const auto& it) { return it.name(); }, chosen_);
+    return chosen_.index() == 0 ? serial.name() : chosen_.index() == 1 ? threads.name() : multi.name();
   }
 
   /// What map calls: runs the tasks on the chosen engine. Throws std::invalid_argument if that is multi and the result
@@ -95,12 +116,7 @@ class named_engine {
 /// If the engine is multi and the result type of f cannot leave a worker, map throws std::invalid_argument before any
 /// task begins.
 [[nodiscard]] inline named_engine engine_named(std::string_view name) {
-  if (name == serial.name()) return named_engine(serial);
-  if (name == threads.name()) return named_engine(threads);
-  if (name == multi.name()) return named_engine(multi);
-  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " +
-                              std::string(serial.name()) + ", " + std::string(threads.name()) + " and " +
-                              std::string(multi.name()));
+  return named_engine(detail::engine_with_name(name, std::type_identity<named_engine::choice>()));
 }
 
 static_assert(engine<named_engine>);

@@ -19,6 +19,7 @@
 #include <parmap/detail/processes/inputs_by_child.hpp>
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/value_places.hpp>
+#include <parmap/detail/space/refused_calls.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/system/loaded_code.hpp>
 #include <parmap/encoding.hpp>
@@ -108,6 +109,8 @@ class pool {
   /// Throws std::invalid_argument for a value out of range, and std::system_error if no worker can be started.
   explicit pool(const pool_options& chosen = {}) : state_(std::make_unique<detail::pool_state>(chosen)) {}
 
+  static constexpr bool reduces_in_caller = true;  // see detail/reduction/reduce_on.hpp
+
   /// "pool".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "pool"; }
   /// The number of worker processes.
@@ -125,12 +128,12 @@ class pool {
     if constexpr (!detail::callable<function, space>::value) {
       static_assert(detail::callable<function, space>::value,
                     "parmap: f cannot be called with these arguments, with or without a parmap::context& first");
-      return future<int>();  // so that this is the only error
+      return future<detail::int_after_error<F>>();  // so that this is the only error
     } else {
       using tasks = detail::numbered_tasks<function, space>;
       using value = typename tasks::result;
       if constexpr (!can_run<tasks>()) {
-        return future<int>();
+        return future<detail::int_after_error<F>>();
       } else {
         function call(std::forward<F>(f));
         const space all(std::tuple<std::decay_t<X>...>(std::forward<X>(x)...));

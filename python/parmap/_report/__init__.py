@@ -15,7 +15,19 @@ from ._facts import Facts, NotReadable
 
 
 def facts_of_file(path: str) -> Facts:
-    """Of a trace or a checkpoint. Raises NotReadable."""
+    """Of a trace or a checkpoint, or of the checkpoints that a pattern names. Raises NotReadable."""
+    try:
+        from .._part_files import paths_of
+
+        paths = paths_of(path)
+    except ImportError:  # without sqlite3 there are traces only
+        paths = None
+    except OSError as error:
+        raise NotReadable(f"{path}: {error.strerror}") from None
+    if paths is not None:
+        from ._checkpoint_file import read_parts
+
+        return read_parts(path, paths)
     try:
         with open(path, "rb") as file:
             begin = file.read(16)

@@ -9,7 +9,8 @@ from typing import Any
 
 from .._checkpoint_file import axes_of, close, in_words, outcome_query, quoted
 from .._errors import StoreFailed
-from .._load import opened
+from .._load import find_version, opened
+from .._part_files import check, in_ranges, part_file
 from ._facts import FAILED, OK, CauseList, Facts, NotReadable, SlowTask, slowest_of
 from ._grid_maker import GridMaker, value_text
 
@@ -17,17 +18,43 @@ _MOST_SLICES = 1_000_000
 
 
 def read_checkpoint(path: str) -> Facts:
+    return _read([path], path, None)
+
+
+def read_parts(pattern: str, paths: list[str]) -> Facts:
+    """Of several files, as of the parts of a job array, on one timeline."""
+    parts, began = [], []
     try:
-        file = opened(path)
-    except (OSError, StoreFailed) as error:
-        raise NotReadable(_words_of(path, str(error))) from None
-    try:
-        with in_words(path):
-            return _Reader(path, file).read()
-    except StoreFailed as error:
-        raise NotReadable(_words_of(path, str(error))) from None
-    finally:
-        close(file)
+        for path in paths:
+            file = opened(path)
+            try:
+                with in_words(path):
+                    parts.append(part_file(path, file, find_version(path, file, None)[0]))
+                    began += file.execute("SELECT min(began) FROM run").fetchone()
+            finally:
+                close(file)
+        missing = check(pattern, parts)
+    except (OSError, StoreFailed, ValueError) as error:
+        raise NotReadable(_words_of(pattern, str(error))) from None
+    facts = _read(paths, pattern, min((each for each in began if each is not None), default=0.0))
+    if missing:
+        facts.notes.append(f"{'Part' if len(missing) == 1 else 'Parts'} {in_ranges(missing)} of {parts[0].part.count} have no file.")  # type: ignore[union-attr]
+    return facts
+
+
+def _read(paths: list[str], source: str, origin: float | None) -> Facts:
+    reader = _Reader(source, origin)
+    for path in paths:
+        try:
+            file = opened(path)
+            try:
+                with in_words(path):
+                    reader.read(path, file)
+            finally:
+                close(file)
+        except (OSError, StoreFailed) as error:
+            raise NotReadable(_words_of(path, str(error))) from None
+    return reader.made()
 
 
 def _words_of(path: str, text: str) -> str:
@@ -37,40 +64,76 @@ def _words_of(path: str, text: str) -> str:
 
 
 class _Reader:
-    def __init__(self, path: str, database: sqlite3.Connection) -> None:
-        self.database = database
-        self.path = path
-        self.facts = Facts(source=path)
+    """Reads files, one after the other. `origin`: when the timeline begins on which they stand together, their workers below each other;
+    None: there is one file."""
 
-    def read(self) -> Facts:
+    def __init__(self, source: str, origin: float | None) -> None:
+        self.facts = Facts(source=source, began=origin)
+        self._together = origin is not None
+        self._grid: GridMaker | None = None
+        self._causes = CauseList()
+        self._slow: list[tuple[float, int, SlowTask]] = []
+        self._busy, self._known_times = 0.0, False
+        self._end = 0.0  # of the timeline
+        self._workers = 0  # of the files that were read
+        self._unended = self._resumed = 0
+
+    def read(self, path: str, database: sqlite3.Connection) -> None:
+        self.path, self.database = path, database
         self.database.execute("BEGIN")  # one state of the file
         (version,) = self.database.execute("SELECT max(number) FROM version").fetchone()
         if not version:
             raise NotReadable(f"{self.path}: it has no results yet")
         names = [list(axis.names) for axis in sorted(axes_of(self.database, version), key=lambda axis: axis.place)]
         offsets = self._read_runs(version)
-        grid = GridMaker(names)
-        self._read_results(version, names, offsets, grid)
+        if self._grid is None:
+            self._grid = GridMaker(names)
+        self._read_results(version, names, offsets, self._grid)
+
+    def made(self) -> Facts:
         facts = self.facts
-        facts.grid = grid.made(facts)
+        facts.causes = self._causes.all()
+        facts.slowest = slowest_of([each for _, _, each in self._slow])
+        for k, at in enumerate(self._places_of_slowest(facts)):
+            if at is not None:
+                facts.slices.inputs[at] = facts.slowest[k].inputs
+        facts.workers = self._workers
+        facts.busy = self._busy if self._known_times else None
+        facts.elapsed = self._end
+        if self._together:
+            facts.notes += [f"The last runs of {self._unended} files have not ended, or their programs were killed."] if self._unended else []
+            facts.notes += [f"{self._resumed} files were resumed."] if self._resumed else []
+        if facts.tasks is not None:
+            facts.tasks = max(facts.tasks, facts.completed + facts.failed + facts.stopped)
+        assert self._grid is not None
+        facts.grid = self._grid.made(facts)
         return facts
 
     def _read_runs(self, version: int) -> dict[int, float]:
-        """Returns where each run stands on the timeline: they follow each other, whatever time lies between them."""
+        """Returns where each run stands on the timeline: those of one file follow each other, whatever time lies between them; those of
+        several files stand where they were."""
         facts = self.facts
         sql = "SELECT number, began, seen, ended, host, command, tasks, stored FROM run WHERE version = ? ORDER BY number"
-        at, last = 0.0, None
+        at, last, own = 0.0, None, 0
         offsets: dict[int, float] = {}
         for number, began, seen, ended, host, command, tasks, stored in self.database.execute(sql, (version,)):
             facts.began = began if facts.began is None else facts.began
             facts.host, facts.program = host, command
-            facts.tasks = tasks
-            if offsets:
+            own = tasks
+            if self._together:
+                at = began - (facts.began or 0.0)
+            elif offsets:
                 facts.breaks.append(at)
             offsets[number] = at
             at += max(0.0, (ended or seen or began) - began)
             last = ended
-        facts.elapsed = at
+            self._end = max(self._end, at)
+        if offsets:
+            facts.tasks = (facts.tasks or 0) + own
+        if self._together:
+            self._unended += bool(offsets) and last is None
+            self._resumed += len(offsets) > 1
+            return offsets
         if offsets and last is None:
             facts.notes.append("The last run has not ended, or its program was killed.")
         if len(offsets) > 1:
@@ -78,8 +141,7 @@ class _Reader:
         return offsets
 
     def _read_results(self, version: int, names: list[list[str]], offsets: dict[int, float], grid: GridMaker) -> None:
-        facts, causes = self.facts, CauseList()
-        slow: list[tuple[float, int, SlowTask]] = []
+        facts, causes, slow = self.facts, self._causes, self._slow
         flat = [name for axis in names for name in axis]
         query = outcome_query(self.database, version)
         chosen = "".join(f"v.{quoted(name)}, " for name in query.inputs)
@@ -88,7 +150,6 @@ class _Reader:
             f" FROM ({query.sql}) AS v JOIN result_{version} AS r ON r.task = v._task"
         )
         workers: dict[Any, int] = {}
-        busy, known_times, latest = 0.0, False, 0.0
         for row in self.database.execute(sql):
             inputs = row[: len(flat)]
             index, kind, message, value, attempts, seconds, worker, form, run, began = row[len(flat) :]
@@ -106,8 +167,8 @@ class _Reader:
                 text = inputs_text(flat, inputs)
                 causes.add(kind, value_text(message), index, text)
             if seconds is not None and kind != "stopped":
-                known_times = True
-                busy += seconds
+                self._known_times = True
+                self._busy += seconds
                 facts.histogram.add(seconds)
                 if len(slow) < 20 or seconds > slow[0][0]:
                     task = SlowTask(index, text or inputs_text(flat, inputs), seconds, attempts or 1, ok)
@@ -118,19 +179,10 @@ class _Reader:
                     workers[run] = max(workers.get(run, 0), worker + 1)
                     if began is not None and len(facts.slices) < _MOST_SLICES:
                         begin = offsets.get(run, 0.0) + began / 1e6
-                        latest = max(latest, begin + seconds)
-                        facts.slices.add(worker, begin, seconds, OK if ok else FAILED, index)
+                        self._end = max(self._end, begin + seconds)
+                        facts.slices.add(self._workers + worker, begin, seconds, OK if ok else FAILED, index)
             grid.add(inputs, ok, kind, value, form, seconds)
-        facts.causes = causes.all()
-        facts.slowest = slowest_of([each for _, _, each in slow])
-        for k, at in enumerate(self._places_of_slowest(facts)):
-            if at is not None:
-                facts.slices.inputs[at] = facts.slowest[k].inputs
-        facts.workers = max(workers.values(), default=0)
-        facts.busy = busy if known_times else None
-        facts.elapsed = max(facts.elapsed or 0.0, latest)
-        if facts.tasks is not None:
-            facts.tasks = max(facts.tasks, facts.completed + facts.failed + facts.stopped)
+        self._workers += max(workers.values(), default=0)
 
     @staticmethod
     def _places_of_slowest(facts: Facts) -> list[int | None]:

@@ -12,7 +12,7 @@ from ._text import report_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a trace (.json or .json.gz), or a checkpoint")
+    parser.add_argument("file", metavar="FILE", help="a trace (.json or .json.gz), a checkpoint, or a pattern such as 'sweep.part*.db' for the checkpoints of all parts")
     parser.add_argument("-o", "--output", metavar="PAGE.html", help="write a page with figures; needs plotly")
 
 

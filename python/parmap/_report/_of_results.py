@@ -9,6 +9,7 @@ from typing import Any
 from .._failures import inputs_text, message_of
 from .._frames import fields_of
 from .._inputs import MISSING, inputs_of
+from .._part import OTHER_PART
 from . import facts_of_file
 from ._facts import CauseList, Facts, NotReadable, SlowTask
 from ._grid_maker import GridMaker
@@ -18,9 +19,9 @@ _MOST_ROWS = 200_000
 
 def facts_of_results(results: Any) -> Facts:
     """With the trace of the map, if it had one and it is still there, also its timeline."""
-    facts = _of_trace(results._trace, len(results)) or Facts(source="results")
-    facts.tasks = len(results)
-    facts.completed = len(results) - len(results.failures)
+    facts = _of_trace(results._trace, len(results.here)) or Facts(source="results")
+    facts.tasks = len(results.here)
+    facts.completed = facts.tasks - len(results.failures)
     facts.stopped = sum(each.kind == "stopped" for each in results.failures)
     facts.failed = len(results.failures) - facts.stopped
     facts.elapsed = results._seconds if results._seconds is not None else facts.elapsed
@@ -61,11 +62,13 @@ def _grid_of(results: Any, facts: Facts) -> Any:
     if sum(map(len, names)) != len(columns):
         names = [[name] for name in columns]
     failed = {each.index: each for each in results.failures}
-    fields = fields_of([MISSING if k in failed else value for k, value in enumerate(results)])
+    fields = fields_of([MISSING if k in failed or value is OTHER_PART else value for k, value in enumerate(results)])
     seconds = _seconds_of_tasks(facts)
     maker = GridMaker(names)
     rows = list(zip(*columns.values())) if columns else []
     for k, row in enumerate(rows):
+        if results[k] is OTHER_PART:
+            continue
         why = failed.get(k)
         maker.add(tuple(map(_plain, row)), why is None, "" if why is None else why.kind, None, None, seconds.get(k))
         if why is None:

@@ -33,8 +33,23 @@ inline std::string in_words(const stored_value& it) {
       std::array<char, 64> digits{};
       return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), it.real).ptr};
     }
-    case value_format::text: return it.bytes;
+    case value_format::text:
+    case value_format::json:
+    case value_format::dataclass: return it.bytes;
+    case value_format::none: return "None";
     default: return "bytes with the checksum " + std::to_string(checksum_of(it.bytes));
+  }
+}
+
+inline std::string type_in_words(const stored_value& it) {
+  switch (it.format) {
+    case value_format::integer:
+    case value_format::natural: return "integers";
+    case value_format::real: return "real numbers";
+    case value_format::boolean: return "booleans";
+    case value_format::text:
+    case value_format::bytes: return "texts";
+    default: return "of another type";
   }
 }
 
@@ -69,6 +84,7 @@ inline void axis_places::match(database& file, const std::string& table, std::si
   std::unordered_map<std::string, std::vector<std::uint64_t>> known;  // positions, the last one first
   std::uint64_t stored = 0;
   near_misses near;
+  std::vector<stored_value> first_there;
   std::string key;
   {
     statement all = file.prepare("SELECT * FROM " + table + " ORDER BY position DESC");
@@ -84,6 +100,7 @@ inline void axis_places::match(database& file, const std::string& table, std::si
       known[key].push_back(position);
       stored = std::max(stored, position + 1);
       near.add_stored(cells, position);
+      if (position == 0) first_there = cells;
     }
   }
   const std::uint64_t before = stored;
@@ -117,6 +134,15 @@ inline void axis_places::match(database& file, const std::string& table, std::si
   const auto is_here = [this](std::uint64_t position) { return indices_[position] != nowhere; };
   if (std::string told = near.in_words(is_here, axis.names); !told.empty())
     notes.push_back("parmap: " + file.path() + ": " + told);
+  if (first_there.empty() || axis.size == 0 || std::ranges::any_of(positions_, [&](auto at) { return at < before; }))
+    return;
+  own.clear();
+  axis.add_cells(axis.space, 0, own);
+  for (std::size_t c = 0; c < columns; ++c)
+    if (const std::string there = type_in_words(first_there[c]), here = type_in_words(own.all()[c]); there != here)
+      notes.push_back("parmap: " + file.path() + ": axis " + axis.names[c] +
+                      ": no element is in the file: there they are " + there + ", such as " + in_words(first_there[c]) +
+                      ", and here they are " + here + ", such as " + in_words(own.all()[c]));
 }
 
 // Compares whole blocks; what has none yet gets blocks. Then the elements need not be stored, nor looked up.
@@ -124,12 +150,18 @@ inline void axis_places::compare_blocks(database& file, const std::string& table
   constexpr std::uint64_t block = 4096;  // elements
   cell_list own;
   std::string bytes;
-  const auto hash_of = [&](std::uint64_t b, std::uint64_t e) {
+  // `as_numpy`: as Python has the elements of an array of double or int64.
+  const auto hash_of = [&](std::uint64_t b, std::uint64_t e, bool as_numpy = false) {
     bytes.clear();
     for (std::uint64_t i = b; i < e; ++i) {
       own.clear();
       axis.add_cells(axis.space, i, own);
-      for (const stored_value& each : own.all()) append_cell(bytes, each);
+      for (const stored_value& each : own.all()) {
+        const std::size_t at = bytes.size();
+        append_cell(bytes, each);
+        if (as_numpy && each.format == value_format::integer) bytes[at] = static_cast<char>(numpy_int64);
+        if (as_numpy && each.format == value_format::real) bytes[at] = static_cast<char>(numpy_float64);
+      }
     }
     return static_cast<std::int64_t>(checksum_of(bytes));
   };
@@ -150,7 +182,7 @@ inline void axis_places::compare_blocks(database& file, const std::string& table
     if (known > axis.size)
       refuse("its " + std::to_string(axis.size) + " elements end in the middle of a stored block; let them be " +
              std::to_string(first) + " or " + std::to_string(known));
-    if (hash_of(first, known) != all.integer(2))
+    if (hash_of(first, known) != all.integer(2) && hash_of(first, known, true) != all.integer(2))
       refuse("its elements " + std::to_string(first) + " to " + std::to_string(known - 1) +
              " there are others than here");
   }

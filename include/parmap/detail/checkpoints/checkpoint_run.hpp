@@ -11,6 +11,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/stores/store_run.hpp>
 #include <parmap/failure.hpp>
+#include <parmap/part.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -53,23 +54,32 @@ class checkpoint_run final : public store_run {
  private:
   static constexpr std::size_t most_axes = 16;
 
+  static checkpoint_request of_part(checkpoint_request asked, const part& which);
   void open(const sweep& what);
   void choose_modes();
   void compare(const sweep& what);
   void compare_field(const char* name, const char* words, const stored_value& here);
+  void compare_fold(const sweep& what);
+  void refuse_further_fields(const sweep& what);
   void compare_seed(const std::optional<std::uint64_t>& given);
+  void compare_part();
   [[noreturn]] void refuse(const std::string& words, const std::string& there, const std::string& here) const;
   void place_axes(const sweep& what);
   [[nodiscard]] std::size_t add_axis(std::size_t place, const sweep_axis& what, std::vector<axis_entry>& all);
   [[nodiscard]] stored_value existing_value(const std::string& name, const stored_value* like) const;
   void read_extents();
   void add_extents();
+  void keep_whole_blocks(const sweep& what, std::uint64_t there);
+  [[nodiscard]] bool runs_again(failure_kind kind) const;
+  void count_tasks();
   // The outcome of a row of the table of results, from its second column on.
   [[nodiscard]] stored_outcome outcome_of(const statement& row, bool values) const;
   [[nodiscard]] std::uint64_t index_of(std::uint64_t number) const;
 
-  checkpoint_request asked_;
+  checkpoint_request asked_;  // its path is that of the part
+  part part_;
   bool was_there_;  // the file
+  bool made_{};     // its tables, by this
   bool exclusive_;  // no other connection can be opened
   database file_;
   std::int64_t version_{};
@@ -78,6 +88,7 @@ class checkpoint_run final : public store_run {
   std::vector<axis_places> places_;  // of each axis of the call
   std::vector<std::size_t> order_;   // of each axis of the file, by number: which one of the call it is
   task_numbers numbers_;
+  std::uint64_t tasks_{};  // of this map, or of this part of it
   std::vector<std::string> notes_;
   std::optional<run_entry> entry_;
   std::unique_ptr<row_writer> writer_;

@@ -36,9 +36,9 @@ struct checkpoint_schema {
   static constexpr std::int64_t format = 1;                 // user_version
   static constexpr std::uint64_t most_listed = 100'000;     // elements; an axis of more is hashed
 
-  // Makes the tables that every file has, if it has none. Throws store_failed if it is another program's file, or one
-  // of a later parmap.
-  static void prepare(database& in);
+  // Makes the tables that every file has, if it has none; says whether it did. Throws store_failed if it is another
+  // program's file, or one of a later parmap.
+  static bool prepare(database& in);
   // The number of the version of this name; makes its tables if there is none, for these axes in this order.
   static std::int64_t version(database& in, const std::string& name, const sweep& what);
   // Those of a version, by number.

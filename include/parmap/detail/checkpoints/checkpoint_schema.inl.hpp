@@ -38,7 +38,7 @@ inline std::string checkpoint_schema::json(const std::vector<std::string>& names
   return text + ']';
 }
 
-inline void checkpoint_schema::prepare(database& in) {
+inline bool checkpoint_schema::prepare(database& in) {
   const std::int64_t owner = in.number("PRAGMA application_id");
   if (owner == 0 && in.number("SELECT count(*) FROM sqlite_master") == 0) {
     in.execute("PRAGMA application_id = " + std::to_string(application) +
@@ -54,13 +54,14 @@ inline void checkpoint_schema::prepare(database& in) {
                "INTEGER NOT NULL, stored INTEGER NOT NULL, done INTEGER NOT NULL, failed INTEGER NOT NULL);"
                "CREATE TABLE code(digest TEXT PRIMARY KEY, source TEXT);"
                "CREATE TABLE spread(version INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY(version, name))");
-    return;
+    return true;
   }
   if (owner != application)
     throw store_failed("parmap: " + in.path() + ": it is a database, but not a checkpoint of parmap");
   if (const std::int64_t found = in.number("PRAGMA user_version"); found != format)
     throw store_failed("parmap: " + in.path() + ": it has format " + std::to_string(found) +
                        ", and this parmap knows format " + std::to_string(format));
+  return false;
 }
 
 inline std::int64_t checkpoint_schema::version(database& in, const std::string& name, const sweep& what) {

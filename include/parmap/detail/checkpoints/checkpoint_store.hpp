@@ -3,7 +3,9 @@
 #pragma once
 
 #include <parmap/detail/checkpoints/checkpoint_run.hpp>
+#include <parmap/detail/checkpoints/part_path.hpp>
 #include <parmap/detail/config.hpp>
+#include <parmap/part.hpp>
 #include <parmap/store.hpp>
 
 #include <memory>
@@ -19,7 +21,9 @@ class checkpoint_store final : public result_store {
   [[nodiscard]] std::unique_ptr<store_run> open(const sweep& what) override {
     return std::make_unique<checkpoint_run>(asked_, what);
   }
-  [[nodiscard]] std::string status_path() const override { return asked_.path + ".status"; }
+  [[nodiscard]] std::string status_path(const part& of) const override {
+    return part_path(asked_.path, of) + ".status";
+  }
 
  private:
   checkpoint_request asked_;

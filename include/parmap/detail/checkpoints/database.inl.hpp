@@ -135,7 +135,7 @@ inline value_format format_of_numpy(unsigned place, int type) {
 }
 
 inline stored_value statement::value(value_format format, int column) const {
-  constexpr unsigned numpy = 32;
+  constexpr unsigned numpy = first_numpy_format;
   if (const auto number = static_cast<unsigned>(format); number >= numpy && number < numpy + 12)
     format = format_of_numpy(number - numpy, sqlite3_column_type(it_.get(), column));
   stored_value found{.format = format};

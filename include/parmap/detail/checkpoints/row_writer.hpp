@@ -45,6 +45,7 @@ class row_writer {
   database& to_;
   run_entry& entry_;
   std::string insert_;
+  std::string erase_;
   std::uint64_t done_;  // of the thread
   std::uint64_t failed_;
   std::mutex mutex_;

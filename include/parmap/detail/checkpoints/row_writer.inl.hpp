@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/detail/checkpoints/row_writer.hpp>
-#include <parmap/detail/system/signal_mask.hpp>
+#include <parmap/detail/system/service_thread.hpp>
 #include <parmap/store.hpp>
 
 #include <algorithm>
@@ -32,10 +32,10 @@ inline row_writer::row_writer(database& to, run_entry& entry, const std::string&
       insert_("INSERT OR REPLACE INTO " + table +
               "(task, kind, attempts, run, began, seconds, worker, format, value) "
               "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
+      erase_("UPDATE " + table + " SET format = 0, value = NULL WHERE task = ?1"),
       done_(done),
       failed_(failed) {
-  const signals_blocked here;  // the thread takes no signal of the program
-  thread_ = std::thread([this] { serve(); });
+  thread_ = service_thread([this] { serve(); });
 }
 
 inline row_writer::~row_writer() { end(); }
@@ -97,11 +97,12 @@ inline void row_writer::serve() noexcept {
 }
 
 inline void row_writer::write(std::vector<stored_outcome>& rows) {
-  // In the order of the table, so that neighbours go to the same page.
+  // In the order of the table, so that neighbours go to the same page; and what a row erases comes before it.
   if (!std::ranges::is_sorted(rows, {}, &stored_outcome::number)) std::ranges::sort(rows, {}, &stored_outcome::number);
   if (to_.has_moved()) throw store_failed("parmap: " + to_.path() + ": it was moved or deleted while the map ran");
   transaction all(to_);
   statement insert = to_.prepare(insert_);
+  std::optional<statement> erase;
   insert.bind(4, entry_.number());
   std::uint64_t done = done_;
   std::uint64_t failed = failed_;
@@ -116,11 +117,16 @@ inline void row_writer::write(std::vector<stored_outcome>& rows) {
           5, std::int64_t{std::chrono::duration_cast<std::chrono::microseconds>(row.began - entry_.began()).count()});
     if (row.took) insert.bind(6, std::chrono::duration<double>(*row.took).count());
     else insert.bind_null(6);
-    insert.bind(7, std::int64_t{row.worker});
+    if (row.worker) insert.bind(7, std::int64_t{*row.worker});
+    else insert.bind_null(7);
     insert.bind(8, static_cast<std::int64_t>(row.value.format));
     if (row.kind) insert.bind_text(9, row.message);
     else insert.bind(9, row.value);
     insert.run();
+    if (!row.erases) continue;
+    if (!erase) erase.emplace(to_.prepare(erase_));
+    erase->bind(1, static_cast<std::int64_t>(*row.erases));
+    erase->run();
   }
   entry_.note(done, failed);
   all.commit();

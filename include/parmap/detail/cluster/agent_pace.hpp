@@ -29,11 +29,13 @@ class agent_pace {
     if (granted_ > ended_) busy_ += now - looked_;
     looked_ = now;
     ended_ = ended;
-    if (busy_ < least_sample) return;
+    // Tasks of one length end together: a sample that sees them all in an instant would take them for short ones.
+    if (busy_ < least_sample || (ended - sampled_ < 4 * std::uint64_t{workers_} && busy_ < long_sample)) return;
     const double rate = static_cast<double>(ended - sampled_) / std::chrono::duration<double>(busy_).count();
     // The first samples have the start of the workers in them; a long one is no guess.
-    const double weight = rate > rate_ || busy_ > std::chrono::milliseconds(500) ? 1 : 0.5;
+    const double weight = rate > rate_ || busy_ >= long_sample ? 1 : 0.5;
     rate_ += weight * (rate - rate_);
+    is_known_ = true;
     sampled_ = ended;
     busy_ = {};
   }
@@ -63,6 +65,7 @@ class agent_pace {
 
  private:
   static constexpr std::chrono::milliseconds least_sample{2};
+  static constexpr std::chrono::milliseconds long_sample{500};
   // Of a map that is stopped, an agent tells of each task that it was given and has not begun.
   static constexpr std::uint64_t largest_range = 1 << 17;
 
@@ -71,7 +74,7 @@ class agent_pace {
   }
   // Until there is a sample: tasks have ended within less than that, so they are short.
   [[nodiscard]] std::uint64_t quarter() const noexcept {
-    return std::min(rate_ == 0 ? ended_ : in(std::chrono::milliseconds(250)), largest_range);
+    return std::min(!is_known_ ? ended_ : in(std::chrono::milliseconds(250)), largest_range);
   }
 
   unsigned workers_;
@@ -82,7 +85,8 @@ class agent_pace {
   clock::time_point looked_{begun_};
   clock::duration busy_{};  // since the last sample, while there were tasks
   std::uint64_t sampled_{};
-  double rate_{};  // tasks that end in a second; 0: unknown
+  double rate_{};  // tasks that end in a second
+  bool is_known_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <ranges>
 #include <string_view>
@@ -107,7 +108,7 @@ void add_fixed_of(const F& f, call_facts& to) {
 template <class Iterator>
 inline constexpr bool is_iota_iterator = false;
 template <class Iterator>
-  requires std::is_integral_v<std::iter_value_t<Iterator>>
+  requires std::is_integral_v<std::iter_value_t<Iterator>> && std::weakly_incrementable<std::iter_value_t<Iterator>>
 inline constexpr bool is_iota_iterator<Iterator> =
     std::same_as<Iterator, std::ranges::iterator_t<
                                std::ranges::iota_view<std::iter_value_t<Iterator>, std::iter_value_t<Iterator>>>>;

@@ -25,8 +25,8 @@ PARMAP_INLINE void call_facts::add_call(const std::string& site, std::uint64_t t
   add("options.retry_delay", fact_text(chosen.retry_delay));
   add("options.retry_if", chosen.retry_if ? "set" : "none");
   add("options.seed", fact_text(chosen.seed));
+  add("options.store", chosen.store != nullptr ? "set" : "none");
   add("options.timeout", fact_text(chosen.timeout));
-  add("options.times", chosen.times ? "true" : "false");
   add("options.workers", std::to_string(chosen.workers));
 }
 

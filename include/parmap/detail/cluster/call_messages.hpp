@@ -2,6 +2,7 @@
 // The messages of one map between its ranks, and how failures and times travel in them.
 #pragma once
 
+#include <parmap/detail/cluster/call_error.hpp>
 #include <parmap/detail/cluster/message_text.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/failure.hpp>
@@ -16,10 +17,11 @@ namespace parmap::inline PARMAP_ABI::detail {
 // Each message begins with the number of the map and its kind.
 enum class message_kind : std::uint64_t {
   // to rank 0
-  hello,  // the rank has called the map: where it runs, what it was called with
-  wish,   // an agent asks for tasks, or tells how far it is
-  stop,   // a stop was requested on this rank
-  done,   // an agent's tasks have ended, or it has failed
+  hello,     // the rank has called the map: where it runs, what it was called with
+  wish,      // an agent asks for tasks, or tells how far it is
+  stop,      // a stop was requested on this rank
+  done,      // an agent's tasks have ended, or it has failed
+  outcomes,  // of tasks that have ended, for a store or a trace; all come before the agent's `done`
   // from rank 0
   waits,         // rank 0 is there, and waits for other ranks
   start,         // or the error that all throw
@@ -37,6 +39,17 @@ inline message_writer new_message(std::uint64_t map, message_kind kind) {
   to.put(map);
   to.put(static_cast<std::uint64_t>(kind));
   return to;
+}
+
+inline void put_error(message_writer& to, const call_error& it) {
+  to.put(it.text);
+  to.put(static_cast<std::uint64_t>(it.kind));
+}
+inline call_error get_error(message_reader& from) {
+  call_error it;
+  it.text = from.text();
+  it.kind = static_cast<call_error::kind_type>(from.number());
+  return it;
 }
 
 inline void put_failures(message_writer& to, const failure_runs& all) {

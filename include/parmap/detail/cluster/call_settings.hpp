@@ -20,12 +20,15 @@ struct crew_memory {
   std::deque<rank_message> early{};  // messages of ranks that are in a later map already
 };
 
+class call_records;
+
 struct call_settings {
   const options& chosen;
   std::uint64_t tasks{};
   std::string site{};  // "main.cpp:41"
   value_target target{value_target::rank_0};
-  bool each_rank{};  // every rank is an agent with one worker
+  bool each_rank{};         // every rank is an agent with one worker
+  call_records* records{};  // on rank 0, if there is a store or a trace
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -5,11 +5,13 @@
 #include <parmap/detail/cluster/agent_pace.hpp>
 #include <parmap/detail/cluster/call_mailbox.hpp>
 #include <parmap/detail/cluster/call_messages.hpp>
+#include <parmap/detail/cluster/call_records.hpp>
 #include <parmap/detail/cluster/cluster_call.hpp>
 #include <parmap/detail/cluster/conductor.hpp>
 #include <parmap/detail/cluster/library_handlers.hpp>
 #include <parmap/detail/cluster/nap_pacer.hpp>
 #include <parmap/detail/cluster/node_plan.hpp>
+#include <parmap/detail/cluster/outcome_courier.hpp>
 #include <parmap/detail/cluster/value_exchange.hpp>
 #include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
@@ -44,9 +46,9 @@ class cluster_call::rank_side {
 
   // ---- the meeting
 
-  void meet(const std::string& error) {
+  void meet(const call_error& error) {
     message_writer hello = new_message(map_, message_kind::hello);
-    hello.put(error);
+    put_error(hello, error);
     put_facts(hello, host_of_this_rank(link_.rank(), link_.size()), facts_.all());
     send(0, hello.take());
     const auto patience = patience_with_ranks();
@@ -73,10 +75,9 @@ class cluster_call::rank_side {
       }
       pace.nap();
     }
-    if (error_.empty()) return;
+    if (no_start_.text.empty()) return;
     mail_.finish_sends();
-    if (is_disagreement_) throw std::invalid_argument(error_);
-    throw std::runtime_error(error_);
+    no_start_.raise();
   }
 
   // ---- the tasks
@@ -107,12 +108,17 @@ class cluster_call::rank_side {
     if (how_.target == value_target::nowhere_else) return;
     const bool to_all = how_.target == value_target::every_rank;
     const auto pull = [&] { static_cast<void>(take_messages(&work, true)); };
-    value_exchange(mail_, link_, map_, to_all, pieces_).run(work, how_.tasks - failures_.size(), workers_ > 0, pull);
+    std::uint64_t here = 0;
+    if (!to_all && link_.rank() == 0)
+      here = (workers_ > 0 ? work.completed() : 0) + (how_.records != nullptr ? how_.records->stored_values() : 0);
+    value_exchange(mail_, link_, map_, to_all, pieces_).run(work, how_.tasks - failures_.size(), here, pull);
   }
 
-  [[nodiscard]] auto seed() const noexcept { return seed_; }
+  [[nodiscard]] auto seed() const noexcept { return orders_.seed; }
   [[nodiscard]] auto& failures() const noexcept { return failures_; }
+  [[nodiscard]] bool has_times() const noexcept { return orders_.times; }
   [[nodiscard]] auto& times() const noexcept { return times_; }
+  [[nodiscard]] auto& stored() const noexcept { return stored_; }
   [[nodiscard]] bool is_partial() const noexcept {
     return link_.size() > 1 &&
            (how_.target == value_target::nowhere_else || (how_.target == value_target::rank_0 && link_.rank() != 0));
@@ -162,6 +168,7 @@ class cluster_call::rank_side {
         if (one_piece) break;
       } else {
         take(next->from, kind, in, work);
+        if (kind == message_kind::outcomes) break;  // it takes time, and this rank has tasks of its own
       }
     }
     return any;
@@ -172,14 +179,21 @@ class cluster_call::rank_side {
       case message_kind::wish: return leads_->take_wish(from, in);
       case message_kind::stop: return leads_->halt(stop_requested_text);
       case message_kind::done: return leads_->take_done(from, in);
+      case message_kind::outcomes: return leads_->take_outcomes(from, in);
       case message_kind::waits: rank_0_waits_ = true; return;
       case message_kind::start: return take_start(in);
       case message_kind::grant: {
-        const std::uint64_t b = in.number();
-        const std::uint64_t e = in.number();
         asked_ = false;
-        pace_->was_granted(e - b);
-        if (work != nullptr && !is_done_) work->add(b, e);
+        std::uint64_t granted = 0;
+        while (in.left() > 0) {
+          task_run next;
+          next.index = in.number();
+          next.stream = in.number();
+          next.count = in.number();
+          granted += next.count;
+          if (work != nullptr && !is_done_) work->add(next);
+        }
+        pace_->was_granted(granted);
         return;
       }
       case message_kind::nothing_left:
@@ -199,10 +213,19 @@ class cluster_call::rank_side {
   }
   void take_start(message_reader& in) {
     started_ = true;
-    error_ = in.text();
-    is_disagreement_ = in.number() != 0;
-    seed_ = in.number();
-    workers_ = static_cast<unsigned>(in.number());
+    no_start_ = get_error(in);
+    orders_.seed = in.number();
+    orders_.times = in.number() != 0;
+    if (in.number() != 0) {
+      if (leads_) {
+        orders_.tell = how_.records;
+      } else {
+        courier_.emplace(mail_, link_, map_);
+        orders_.tell = &*courier_;
+      }
+    }
+    orders_.tell_values = in.number() != 0;
+    workers_ = orders_.workers = static_cast<unsigned>(in.number());
     mask_.resize(in.number());
     for (unsigned long& word : mask_) word = in.number();
   }
@@ -215,6 +238,8 @@ class cluster_call::rank_side {
     failures_ = failure_list(std::move(all));
     times_ = get_times(in);
     times_.elapsed = clock::now() - begun_;
+    stored_.count = in.number();
+    while (in.left() > 0) stored_.others.push_back(in.number());
   }
   void say_who_is_missing() const {
     std::string whom;
@@ -235,13 +260,14 @@ class cluster_call::rank_side {
 
   void run_tasks(agent_work& work) {
     const wider_affinity on_all_cores(mask_);
-    std::optional<std::chrono::nanoseconds> left = how_.chosen.deadline;
     // Not zero, which would be refused: what has passed is seen at once.
-    if (left) left = std::max<std::chrono::nanoseconds>(*left - (clock::now() - begun_), std::chrono::nanoseconds(1));
+    if (how_.chosen.deadline)
+      orders_.left = std::max<std::chrono::nanoseconds>(*how_.chosen.deadline - (clock::now() - begun_),
+                                                        std::chrono::nanoseconds(1));
     pace_.emplace(workers_);
     {
       const library_handlers_set_aside while_forking;
-      work.open(workers_, seed_, left);
+      work.open(orders_);
     }
     const auto longest = leads_ && !leads_->is_alone() ? std::chrono::milliseconds(1) : longest_nap;
     nap_pacer naps(longest);
@@ -266,9 +292,15 @@ class cluster_call::rank_side {
       if (any) naps.reset();
       std::chrono::nanoseconds patience = mail_.own() == 0 ? naps.next() : std::chrono::nanoseconds(0);
       if (leads_) patience = std::min(patience, leads_->until_next_look());
-      if (!work.step(patience)) break;
+      if (courier_ && !courier_->advance(now)) {
+        std::this_thread::sleep_for(patience);
+        continue;
+      }
+      const agent_step came_to = work.step(patience);
+      if (came_to == agent_step::has_ended) break;
       if (work.completed() + work.failed() == before) continue;
       naps.reset();
+      if (came_to == agent_step::takes_more) continue;
       const auto rest = pace_->rest(work.room());
       if (rest > std::chrono::microseconds(20) && mail_.own() == 0) std::this_thread::sleep_for(rest);
     }
@@ -276,6 +308,7 @@ class cluster_call::rank_side {
     for (nap_pacer pace(longest); asked_ && !abandoned_; pace.nap()) static_cast<void>(take_messages(&work));
     if (abandoned_) throw abandoned();
     work.settle();
+    if (courier_) courier_->flush();
     stopped_by_itself_ = !nothing_left_;
   }
   void ask(const agent_work& work, const agent_pace::wish& it) {
@@ -293,7 +326,7 @@ class cluster_call::rank_side {
     map_times times;
     if (error.empty() && !abandoned_) try {
         failures = work.take_failures();
-        if (how_.chosen.times) times = work.times();
+        if (orders_.times) times = work.times();
       } catch (...) {
         thrown_ = std::current_exception();
         error = "the failures of its tasks: " + describe_or_give_up().message;
@@ -311,7 +344,12 @@ class cluster_call::rank_side {
   void wait_for_finish(agent_work& work) {
     nap_pacer naps(leads_ ? std::chrono::milliseconds(1) : longest_nap);
     for (bool called = false; !finished_;) {
-      if (take_messages(&work)) naps.reset();
+      try {
+        if (take_messages(&work)) naps.reset();
+      } catch (...) {  // no memory for an outcome of another rank
+        if (!leads_) throw;
+        fail_late();
+      }
       if (finished_) break;
       if (leads_) try {
           leads_->look();
@@ -321,6 +359,7 @@ class cluster_call::rank_side {
       if (leads_ && leads_->all_done() && !std::exchange(called, true)) {
         try {
           leads_->show_end();
+          leads_->finish_records();
         } catch (...) {
           fail_late();
         }
@@ -336,7 +375,7 @@ class cluster_call::rank_side {
     if (how_.chosen.stop.stop_requested() && !std::exchange(told_stop_, true))
       send(0, new_message(map_, message_kind::stop).take());
   }
-  // The reporter has thrown after this rank's own tasks had ended.
+  // The reporter or the store has thrown after this rank's own tasks had ended.
   void fail_late() {
     if (thrown_) return;
     thrown_ = std::current_exception();
@@ -355,10 +394,11 @@ class cluster_call::rank_side {
   bool started_{};
   bool called_start_{};
   bool rank_0_waits_{};
+  call_error no_start_;
   std::string error_;
-  bool is_disagreement_{};
-  std::uint64_t seed_{};
-  unsigned workers_{};
+  agent_orders orders_;
+  unsigned workers_{};  // 0: this rank is no agent
+  std::optional<outcome_courier> courier_;
   std::vector<unsigned long> mask_;
   std::optional<agent_pace> pace_;
   bool asked_{};
@@ -371,18 +411,21 @@ class cluster_call::rank_side {
   std::exception_ptr thrown_;
   failure_list failures_;
   map_times times_;
+  stored_tasks stored_;
 };
 
 PARMAP_INLINE cluster_call::cluster_call(rank_link& link, crew_memory& memory, const call_settings& how,
                                          call_facts facts)
     : mine_(std::make_unique<rank_side>(link, memory, how, std::move(facts))) {}
 PARMAP_INLINE cluster_call::~cluster_call() = default;
-PARMAP_INLINE void cluster_call::meet(const std::string& error) { mine_->meet(error); }
+PARMAP_INLINE void cluster_call::meet(const call_error& error) { mine_->meet(error); }
 PARMAP_INLINE void cluster_call::run(agent_work& work) { mine_->run(work); }
 PARMAP_INLINE void cluster_call::gather(agent_work& work) { mine_->gather(work); }
 PARMAP_INLINE std::uint64_t cluster_call::seed() const noexcept { return mine_->seed(); }
 PARMAP_INLINE const failure_list& cluster_call::failures() const noexcept { return mine_->failures(); }
+PARMAP_INLINE bool cluster_call::has_times() const noexcept { return mine_->has_times(); }
 PARMAP_INLINE const map_times& cluster_call::times() const noexcept { return mine_->times(); }
+PARMAP_INLINE const stored_tasks& cluster_call::stored() const noexcept { return mine_->stored(); }
 PARMAP_INLINE failure_list cluster_call::absent(const agent_work& work) const { return mine_->absent(work); }
 PARMAP_INLINE bool cluster_call::is_partial() const noexcept { return mine_->is_partial(); }
 

@@ -15,8 +15,6 @@ PARMAP_INLINE void refuse_what_ranks_lack(const options& chosen, bool in_process
     throw std::logic_error(
         "parmap: a task cannot call a map on parmap::mpi, as the other ranks do not call it; use parmap::threads or "
         "parmap::serial inside a task");
-  if (!chosen.trace.empty())
-    refuse("mpi", "trace", "as its tasks run on several machines; options.times tells how busy the workers were");
   if (chosen.on_interrupt.keeps(false)) refuse_interrupts("mpi");
   if (in_processes) return;
   if (chosen.memory_limit)

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <parmap/detail/cluster/agent_pace.hpp>
+#include <parmap/detail/cluster/call_error.hpp>
 #include <parmap/detail/cluster/call_facts.hpp>
 #include <parmap/detail/cluster/call_messages.hpp>
+#include <parmap/detail/cluster/call_records.hpp>
 #include <parmap/detail/cluster/call_settings.hpp>
 #include <parmap/detail/cluster/granted_ranges.hpp>
 #include <parmap/detail/cluster/node_plan.hpp>
@@ -16,6 +18,7 @@
 #include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
+#include <parmap/results.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -53,6 +56,7 @@ class conductor {
         here_(static_cast<std::size_t>(ranks)),
         send_(std::move(send)),
         last_(how.chosen.deadline),
+        tasks_(how.tasks),
         meter_(how.chosen.reporter, how.tasks) {}
 
   // ---- the meeting
@@ -61,7 +65,7 @@ class conductor {
     caller& it = here_[static_cast<std::size_t>(from)];
     it.came = true;
     ++came_;
-    it.error = in.text();
+    it.error = get_error(in);
     it.host.host = in.text();
     it.host.key = in.text();
     it.host.mask.resize(in.number());
@@ -89,9 +93,10 @@ class conductor {
   }
   // All have come. `told`: whether it has been said which machines there are; it is now.
   void start_all(bool& told) {
-    const std::string error = first_error();
+    call_error error = first_error();
+    if (error.text.empty() && how_.records != nullptr) error = open_records();
     node_plan plan;
-    if (error.empty()) {
+    if (error.text.empty()) {
       std::vector<host_facts> hosts;
       for (const caller& each : here_) hosts.push_back(each.host);
       plan = plan_nodes(hosts, how_.each_rank, how_.chosen.workers);
@@ -100,17 +105,21 @@ class conductor {
         told = true;
       }
       // One without a task would start its workers in vain.
-      if (plan.nodes.size() > how_.tasks) plan.nodes.resize(how_.tasks);
+      if (plan.nodes.size() > tasks_) plan.nodes.resize(tasks_);
       agents_ = plan.nodes.size();
+      if (how_.records != nullptr) tell_records(plan);
     }
-    const std::uint64_t seed = how_.chosen.seed ? *how_.chosen.seed : fresh_seed();
+    const bool stores = error.text.empty() && how_.records != nullptr && how_.records->has_store();
+    const std::uint64_t seed = stores ? how_.records->seed() : how_.chosen.seed ? *how_.chosen.seed : fresh_seed();
     std::vector<const job_node*> of_agent(here_.size());
     for (const job_node& each : plan.nodes) of_agent[static_cast<std::size_t>(each.ranks.front())] = &each;
     for (std::size_t rank = 0; rank < here_.size(); ++rank) {
       message_writer to = new_message(map_, message_kind::start);
-      to.put(error);
-      to.put(std::uint64_t{is_disagreement_});
+      put_error(to, error);
       to.put(seed);
+      to.put(std::uint64_t{how_.chosen.times});
+      to.put(std::uint64_t{how_.records != nullptr});
+      to.put(std::uint64_t{stores});
       const job_node* const mine = of_agent[rank];
       to.put(std::uint64_t{mine != nullptr ? mine->workers : 0});
       to.put(std::uint64_t{mine != nullptr ? mine->mask.size() : 0});
@@ -128,17 +137,23 @@ class conductor {
     const std::uint64_t least = in.number();
     if (most == 0) return;  // it only tells how far it is
     if (!halted_ && last_.is_set() && deadline::clock::now() >= last_.begin_no_more()) halt(deadline_text);
-    const std::uint64_t left = how_.tasks - next_;
+    const std::uint64_t left = tasks_ - next_;
     if (halted_ || left == 0) return send_(from, new_message(map_, message_kind::nothing_left).take());
     // Towards the end ranges get smaller, so that all agents end together.
     const std::uint64_t share = std::max<std::uint64_t>(left / (2 * agents_), 1);
-    const std::uint64_t fewest = std::max(least, how_.tasks / granted_ranges::most + 1);
+    const std::uint64_t fewest = std::max(least, tasks_ / granted_ranges::most + 1);
     const std::uint64_t count = std::min(std::max(std::min(most, share), fewest), left);
     message_writer to = new_message(map_, message_kind::grant);
-    to.put(next_);
+    for (const task_run& each : runs(next_, next_ + count)) {
+      to.put(each.index);
+      to.put(each.stream);
+      to.put(each.count);
+    }
     next_ += count;
-    to.put(next_);
     send_(from, to.take());
+  }
+  void take_outcomes(int from, message_reader body) {
+    how_.records->take(here_[static_cast<std::size_t>(from)].agent, body);
   }
   void take_done(int from, message_reader in) {
     take_counts(from, in);
@@ -174,6 +189,7 @@ class conductor {
   // Shows the progress. What the reporter throws passes.
   void look() {
     if (how_.chosen.max_failures && failed_ >= *how_.chosen.max_failures) halt(max_failures_text);
+    if (how_.records != nullptr && how_.records->has_failed()) halt("the store has failed");
     try {
       meter_.look(now_ticks(), completed_, failed_);
     } catch (const stop_now&) {
@@ -181,16 +197,27 @@ class conductor {
     }
   }
   [[nodiscard]] bool all_done() const noexcept { return done_ == agents_; }
-  // All agents are done.
+  // Waits until all that was told is written. Throws store_failed.
+  void finish_records() {
+    if (how_.records != nullptr && error_.empty()) how_.records->finish();
+  }
+  // All agents are done, and all is written.
   void finish_all() {
+    stored_tasks stored;
     if (error_.empty()) {
-      add_stopped(failures_, next_, how_.tasks, why_halted_);
-      sort_runs(failures_);
+      if (next_ < tasks_)
+        for (const task_run& each : runs(next_, tasks_))
+          add_stopped(failures_, each.index, each.index + each.count, why_halted_);
       std::uint64_t ended = completed_;
       for (const auto& [why, count] : failures_) ended += count;
-      if (ended != how_.tasks)
-        error_ = "parmap: " + std::to_string(how_.tasks) + " tasks were given out, but the ranks tell of " +
+      if (ended != tasks_)
+        error_ = "parmap: " + std::to_string(tasks_) + " tasks were given out, but the ranks tell of " +
                  std::to_string(ended) + "; do all ranks run one program?";
+      if (how_.records != nullptr) {
+        stored = how_.records->stored();
+        for (const auto& each : how_.records->stored_failures()) failures_.push_back(each);
+      }
+      sort_runs(failures_);
     }
     for (std::size_t rank = 0; rank < here_.size(); ++rank) {
       message_writer to = new_message(map_, message_kind::finish);
@@ -198,6 +225,8 @@ class conductor {
       if (error_.empty()) {
         put_failures(to, failures_);
         put_times(to, times_);
+        to.put(stored.count);
+        for (const std::uint64_t word : stored.others) to.put(word);
       }
       send_(static_cast<int>(rank), to.take());
     }
@@ -216,25 +245,51 @@ class conductor {
   struct caller {
     bool came{};
     bool done{};
-    std::string error{};
+    call_error error{};
+    std::size_t agent{};  // its place among the agents
     host_facts host{};
     std::vector<call_fact> facts{};
     std::uint64_t completed{};
     std::uint64_t failed{};
   };
 
-  std::string first_error() {
+  call_error first_error() {
     for (std::size_t rank = 0; rank < here_.size(); ++rank) {
       const std::string who = "rank " + std::to_string(rank) + " (" + here_[rank].host.host + ')';
-      if (!here_[rank].error.empty()) return "parmap: " + who + " cannot begin the map: " + here_[rank].error;
+      if (!here_[rank].error.text.empty())
+        return {"parmap: " + who + " cannot begin the map: " + here_[rank].error.text, here_[rank].error.kind};
     }
     for (std::size_t rank = 1; rank < here_.size(); ++rank) {
       const std::string who = "rank " + std::to_string(rank) + " (" + here_[rank].host.host + ')';
       std::string text = difference(here_[0].facts, here_[rank].facts, who);
-      is_disagreement_ = !text.empty();
-      if (is_disagreement_) return text;
+      if (!text.empty()) return {std::move(text), call_error::kind_type::invalid_argument};
     }
     return {};
+  }
+  call_error open_records() {
+    tell_who_waits();  // it may take long
+    try {
+      how_.records->open();
+    } catch (...) {
+      return call_error::of_current();
+    }
+    tasks_ = how_.records->left();
+    meter_.set_total(tasks_);
+    return {};
+  }
+  void tell_records(const node_plan& plan) {
+    std::vector<std::pair<std::string, unsigned>> agents;
+    for (const job_node& each : plan.nodes) {
+      const int rank = each.ranks.front();
+      here_[static_cast<std::size_t>(rank)].agent = agents.size();
+      agents.emplace_back(here_.size() > 1 ? "rank " + std::to_string(rank) + " on " + each.host : std::string(),
+                          each.workers);
+    }
+    how_.records->note_agents(std::move(agents));
+  }
+  // The tasks that are given out, from b to e.
+  [[nodiscard]] std::vector<task_run> runs(std::uint64_t b, std::uint64_t e) const {
+    return how_.records != nullptr ? how_.records->runs(b, e) : std::vector<task_run>{{b, b, e - b}};
   }
   void take_counts(int from, message_reader& in) {
     caller& it = here_[static_cast<std::size_t>(from)];
@@ -258,6 +313,7 @@ class conductor {
   std::vector<caller> here_;
   post send_;
   deadline last_;
+  std::uint64_t tasks_;  // that are given out: all without a stored outcome
   lazy_meter meter_;
   std::size_t came_{};
   std::size_t agents_{1};
@@ -266,7 +322,6 @@ class conductor {
   std::uint64_t completed_{};  // by all agents, as far as they have told
   std::uint64_t failed_{};
   bool halted_{};
-  bool is_disagreement_{};
   std::string why_halted_;
   std::string error_;
   failure_runs failures_;

@@ -17,6 +17,9 @@
 #include <parmap/detail/results/value_places.hpp>
 #include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/stores/store_run.hpp>
+#include <parmap/detail/stores/stored_map.hpp>
+#include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_state.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
@@ -88,17 +91,22 @@ class engine_agent final : public agent_work {
         place_(std::move(place)) {
     if constexpr (has_values)
       if (keeps || receives) values_.emplace(tasks.size());
-    // Rank 0 shows the progress of the whole map.
+    // Rank 0 shows the progress of the whole map, and writes the files.
     options_.reporter = report::silent;
+    options_.store.reset();
+    options_.trace = {};
   }
   ~engine_agent() override { source_.reset(); }
 
-  void open(unsigned workers, std::uint64_t seed, const std::optional<std::chrono::nanoseconds>& left) override {
+  void open(const agent_orders& told) override {
     table_.emplace(tasks_.size());
-    options_.workers = workers;
-    options_.seed = seed;
-    options_.deadline = left;
-    last_ = deadline(left);
+    options_.workers = told.workers;
+    options_.seed = told.seed;
+    options_.deadline = told.left;
+    options_.times = told.times;
+    tell_ = told.tell;
+    tell_values_ = told.tell_values;
+    last_ = deadline(told.left);
     // In a stream a task has another number than in the map.
     if (options_.retry_if)
       options_.retry_if = [ask = options_.retry_if, table = &*table_](const failure& why) {
@@ -108,15 +116,15 @@ class engine_agent final : public agent_work {
       };
     if (options_.times) {
       times_.emplace();
-      times_->note_workers(workers);
+      times_->note_workers(told.workers);
     }
     stream_.emplace(tasks_.renumbered_by(*table_));
     const granted_ranges::read_only while_forking(*table_);
     if (in_processes_) source_ = multi.open_stream(*stream_, options_, std::nullopt, nullptr);
     else source_ = threads.open_stream(*stream_, options_, std::nullopt, nullptr);
   }
-  void add(std::uint64_t b, std::uint64_t e) override {
-    table_->add(b, e);
+  void add(const task_run& more) override {
+    table_->add(more);
     let_begin();
   }
   void end() override { source_->end_at(table_->granted()); }
@@ -128,15 +136,15 @@ class engine_agent final : public agent_work {
     if (source_) source_->halt();
   }
   void abandon() noexcept override { source_.reset(); }
-  bool step(std::chrono::nanoseconds patience) override {
+  agent_step step(std::chrono::nanoseconds patience) override {
     const ticks enough = to_ticks(std::chrono::microseconds(100));
     const ticks begun = now_ticks();
     outcomes_at_hand<value> some;
     std::optional<ended_task<value>> one;
     for (;; patience = patience.zero()) {
       switch (source_->next_or_some(some, one, patience)) {
-        case arrival::nothing_yet: return true;
-        case arrival::end: return false;
+        case arrival::nothing_yet: return agent_step::waits;
+        case arrival::end: return agent_step::has_ended;
         case arrival::outcome: break;
       }
       if (some.empty()) {
@@ -147,7 +155,7 @@ class engine_agent final : public agent_work {
       some = {};
       one.reset();
       if (completed_ + failed_ >= next_look_) let_begin();
-      if (now_ticks() - begun > enough) return true;
+      if (now_ticks() - begun > enough) return agent_step::takes_more;
     }
   }
   [[nodiscard]] std::uint64_t completed() const noexcept override { return completed_; }
@@ -169,7 +177,7 @@ class engine_agent final : public agent_work {
     const std::string why = why_stopped();
     std::uint64_t k = 0;
     const std::uint64_t told = completed_ + failed_;
-    for (const auto& [b, e] : ranges()) {
+    for (const auto& [b, e] : table_->all()) {
       const std::uint64_t count = e - b;
       const std::uint64_t skip = std::min(count, told - std::min(told, k));
       k += count;
@@ -194,7 +202,19 @@ class engine_agent final : public agent_work {
     return all;
   }
   [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges() const override {
-    return table_ ? table_->all() : std::vector<std::pair<std::uint64_t, std::uint64_t>>();
+    auto all = stored_;
+    if (table_)
+      for (const auto& each : table_->all()) all.push_back(each);
+    return all;
+  }
+  // On rank 0, before the tasks: a value that was stored. Throws what reading it throws.
+  void keep_stored([[maybe_unused]] std::uint64_t i, [[maybe_unused]] const stored_value& it) {
+    if constexpr (has_values && can_store_value<value>) {
+      if (keeps_) values_->put(i, [&it] { return from_stored<value>(it); });
+      else pieces_.add(i, from_stored<value>(it));
+    }
+    if (!stored_.empty() && stored_.back().second == i) ++stored_.back().second;
+    else stored_.emplace_back(i, i + 1);
   }
 
   bool next_piece([[maybe_unused]] message_writer& to) override {
@@ -216,6 +236,7 @@ class engine_agent final : public agent_work {
 
  private:
   using kept = std::conditional_t<has_values, value, char>;
+  static constexpr bool sees_stops = Tasks::takes_context;
 
   // The outcomes of tasks that may begin have room on their way, as those in the window of any stream.
   void let_begin() {
@@ -233,6 +254,7 @@ class engine_agent final : public agent_work {
       static_cast<void>(times_->add(
           {.task = i, .number = it.attempts, .took = std::chrono::nanoseconds(static_cast<std::int64_t>(ns))}));
     }
+    if (tell_ != nullptr && !tell(i, it)) return;
     if (!what) return add_failure(i, what.error());
     if constexpr (has_values) {
       if (keeps_) {
@@ -241,14 +263,53 @@ class engine_agent final : public agent_work {
         try {
           pieces_.add(i, *what);
         } catch (...) {
-          thrown why = describe_or_give_up();
-          if (why.kind == failure_kind::threw) why.kind = failure_kind::unencodable;
-          if (!why.verbatim) why.message.insert(0, "encoding its result: ");
-          return add_failure(i, failure{i, why.kind, std::move(why.message), it.attempts});
+          return add_failure(i, not_encoded(i, it.attempts));
         }
       }
     }
     ++completed_;
+  }
+  // Call inside a catch block.
+  static failure not_encoded(std::uint64_t i, unsigned attempts) {
+    thrown why = describe_or_give_up();
+    if (why.kind == failure_kind::threw) why.kind = failure_kind::unencodable;
+    if (!why.verbatim) why.message.insert(0, "encoding its result: ");
+    return {i, why.kind, std::move(why.message), attempts};
+  }
+  // Tells of the outcome of task i. False if that has made it a failure, which is noted.
+  [[gnu::noinline]] bool tell(std::uint64_t i, const ended_task<value>& it) {
+    const auto& what = it.result.outcome;
+    if (!what && what.error().kind == failure_kind::stopped) return true;
+    // Such a task may have seen the request, and be incomplete. It runs again.
+    if (sees_stops && !in_processes_ &&
+        (!why_halted_.empty() || options_.stop.stop_requested() ||
+         (last_.is_set() && deadline::clock::now() >= last_.end_all())))
+      return true;
+    const std::chrono::nanoseconds took(
+        static_cast<std::int64_t>(static_cast<double>(it.spent) / ticks_per_us() * 1e3));
+    stored_outcome told{.number = i,
+                        .kind = std::nullopt,
+                        .attempts = it.attempts,
+                        .worker = it.worker != never_ran ? std::optional(it.worker) : std::nullopt,
+                        .began = stored_outcome::time_point::clock::now() - took,
+                        .took = took};
+    std::optional<failure> refused;
+    if (what) {
+      if constexpr (has_values && can_store_value<value>) try {
+          // As it must be encoded to leave this rank, too.
+          if (tell_values_) told.value = to_stored(*what);
+        } catch (...) {
+          refused = not_encoded(i, it.attempts);
+        }
+    }
+    if (!what || refused) {
+      const failure& why = refused ? *refused : what.error();
+      told.kind = why.kind;
+      told.message = why.message;
+    }
+    tell_->put(std::move(told));
+    if (refused) add_failure(i, std::move(*refused));
+    return !refused;
   }
   void add_failure(std::uint64_t i, failure why) {
     why.index = i;
@@ -275,8 +336,11 @@ class engine_agent final : public agent_work {
   bool in_processes_;
   bool keeps_;
   std::string place_;
-  std::string why_halted_;   // from rank 0
-  std::string why_stopped_;  // from the engine
+  outcome_sink* tell_{};
+  bool tell_values_{};
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> stored_;  // tasks whose outcomes rank 0 has read
+  std::string why_halted_;                                       // from rank 0
+  std::string why_stopped_;                                      // from the engine
   deadline last_{std::nullopt};
   std::optional<granted_ranges> table_;
   std::optional<Tasks> stream_;

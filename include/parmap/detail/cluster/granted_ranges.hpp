@@ -15,6 +15,13 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// Consecutive tasks of a map, with consecutive random streams.
+struct task_run {
+  std::uint64_t index{};
+  std::uint64_t stream{};
+  std::uint64_t count{};
+};
+
 // Workers that were forked before a range is added see it: the table is in shared memory, which they can only read. A
 // range is added before any of its tasks is allowed to begin.
 class granted_ranges final : public renumbering {
@@ -25,7 +32,7 @@ class granted_ranges final : public renumbering {
   PARMAP_API explicit granted_ranges(std::uint64_t ranges);
 
   // By the agent. Throws std::length_error if there are too many.
-  PARMAP_API void add(std::uint64_t b, std::uint64_t e);
+  PARMAP_API void add(const task_run& more);
   // The number of tasks in all ranges.
   [[nodiscard]] std::uint64_t granted() const noexcept { return granted_; }
   // As they were granted, merged where one follows the other.
@@ -45,25 +52,33 @@ class granted_ranges final : public renumbering {
 
   [[nodiscard]] std::uint64_t size() const noexcept override { return ~std::uint64_t{0}; }
   [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override {
-    std::size_t at = hint_.load(std::memory_order_relaxed);
-    if (!holds(at, k)) {
-      at = find(k);
-      hint_.store(at, std::memory_order_relaxed);
-    }
-    return table()[at].index + (k - table()[at].first);
+    const range& found = range_of(k);
+    return found.index + (k - found.first);
   }
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override { return index; }
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override {
+    const range& found = range_of(k);
+    return found.stream + (k - found.first);
+  }
 
  private:
   struct range {
-    std::uint64_t first;  // in the stream
-    std::uint64_t index;  // in the map
+    std::uint64_t first;   // in the stream that the agent runs
+    std::uint64_t index;   // in the map
+    std::uint64_t stream;  // of random numbers
   };
 
   [[nodiscard]] std::atomic<std::uint64_t>& count() const noexcept {
     return *static_cast<std::atomic<std::uint64_t>*>(memory_.data());
   }
   [[nodiscard]] range* table() const noexcept { return static_cast<range*>(memory_.at(sizeof(range))); }
+  [[nodiscard]] const range& range_of(std::uint64_t k) const noexcept {
+    std::size_t at = hint_.load(std::memory_order_relaxed);
+    if (!holds(at, k)) {
+      at = find(k);
+      hint_.store(at, std::memory_order_relaxed);
+    }
+    return table()[at];
+  }
   [[nodiscard]] bool holds(std::size_t at, std::uint64_t k) const noexcept {
     return table()[at].first <= k && (at + 1 == count().load(std::memory_order_acquire) || k < table()[at + 1].first);
   }
@@ -72,7 +87,7 @@ class granted_ranges final : public renumbering {
   std::uint64_t most_;
   shared_memory memory_;
   std::uint64_t granted_{};
-  std::uint64_t next_{};                      // the index after the last range
+  task_run next_{};                           // what would continue the last range
   mutable std::atomic<std::size_t> hint_{0};  // where the last one was found
 };
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -20,17 +21,17 @@ PARMAP_INLINE granted_ranges::granted_ranges(std::uint64_t ranges)
   ::new (memory_.data()) std::atomic<std::uint64_t>(0);
 }
 
-PARMAP_INLINE void granted_ranges::add(std::uint64_t b, std::uint64_t e) {
-  if (b >= e) return;
+PARMAP_INLINE void granted_ranges::add(const task_run& more) {
+  if (more.count == 0) return;
   const std::uint64_t n = count().load(std::memory_order_relaxed);
-  if (n == 0 || b != next_) {
+  if (n == 0 || more.index != next_.index || more.stream != next_.stream) {
     if (n == most_)
       throw std::length_error("parmap: an agent was given more than " + std::to_string(most_) + " ranges");
-    table()[n] = {granted_, b};
+    table()[n] = {granted_, more.index, more.stream};
     count().store(n + 1, std::memory_order_release);
   }
-  granted_ += e - b;
-  next_ = e;
+  granted_ += more.count;
+  next_ = {more.index + more.count, more.stream + more.count, 0};
 }
 
 PARMAP_INLINE std::vector<std::pair<std::uint64_t, std::uint64_t>> granted_ranges::all() const {

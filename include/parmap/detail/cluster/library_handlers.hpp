@@ -8,6 +8,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstddef>
 #include <string_view>
 
 namespace parmap::inline PARMAP_ABI::detail {

@@ -27,7 +27,9 @@ class message_writer {
     const auto* const first = static_cast<const std::byte*>(from);
     bytes_.insert(bytes_.end(), first, first + size);
   }
-  [[nodiscard]] message_bytes take() noexcept { return std::move(bytes_); }
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+  // Leaves nothing.
+  [[nodiscard]] message_bytes take() noexcept { return std::exchange(bytes_, {}); }
 
  private:
   message_bytes bytes_;

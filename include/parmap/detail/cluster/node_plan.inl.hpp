@@ -3,8 +3,8 @@
 #pragma once
 
 #include <parmap/detail/cluster/node_plan.hpp>
-#include <parmap/detail/schedule/cpu_mask.hpp>
-#include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/system/linux/cgroup_quota.hpp>
+#include <parmap/detail/system/linux/cpu_mask.hpp>
 #include <parmap/detail/system/proc_file.hpp>
 
 #include <sched.h>

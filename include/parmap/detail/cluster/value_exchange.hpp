@@ -31,10 +31,11 @@ class value_exchange {
         to_all_(to_all),
         pieces_(pieces) {}
 
-  // `wanted`: the number of values in all. `is_agent`: this rank has some. pull() adds at most one piece to `pieces`.
-  void run(agent_work& work, std::uint64_t wanted, bool is_agent, const std::function<void()>& pull) {
+  // `wanted`: the number of values in all. `here`: how many of them need not come. pull() adds at most one piece to
+  // `pieces`.
+  void run(agent_work& work, std::uint64_t wanted, std::uint64_t here, const std::function<void()>& pull) {
     const bool receives = to_all_ || link_.rank() == 0;
-    std::uint64_t got = !to_all_ && receives && is_agent ? work.completed() : 0;
+    std::uint64_t got = here;
     bool sent_own = false;
     std::exception_ptr thrown;
     nap_pacer pace(std::chrono::milliseconds(10));

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/needs_64_bit_linux.hpp>
 
 #include <array>
 #include <cstddef>

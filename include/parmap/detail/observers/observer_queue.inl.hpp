@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/detail/observers/observer_queue.hpp>
-#include <parmap/detail/system/signal_mask.hpp>
+#include <parmap/detail/system/service_thread.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +15,7 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE observer_queue::observer_queue(attempt_observer& to, std::size_t bound) : to_(to), bound_(bound) {
-  const signals_blocked here;  // the thread takes no signal of the program
-  thread_ = std::thread([this] { serve(); });
+  thread_ = service_thread([this] { serve(); });
 }
 
 PARMAP_INLINE observer_queue::~observer_queue() {

@@ -26,7 +26,7 @@ class sent_numbers final : public renumbering {
 
   [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
   [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
 
  private:
   struct run {
@@ -34,6 +34,8 @@ class sent_numbers final : public renumbering {
     std::uint64_t index;   // of that task
     std::uint64_t stream;  // of its random numbers
   };
+
+  [[nodiscard]] const run& run_of(std::uint64_t k) const noexcept;
 
   std::vector<run> runs_;
   std::uint64_t size_{};

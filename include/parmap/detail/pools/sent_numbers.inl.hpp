@@ -19,7 +19,7 @@ PARMAP_INLINE sent_numbers::sent_numbers(const renumbering* of) {
   size_ = of->size();
   for (std::uint64_t k = 0; k < size_; ++k) {
     const std::uint64_t index = of->index(k);
-    const std::uint64_t stream = of->stream(index);
+    const std::uint64_t stream = of->stream(k);
     if (!runs_.empty()) {
       const std::uint64_t behind = k - runs_.back().first;
       if (runs_.back().index + behind == index && runs_.back().stream + behind == stream) continue;
@@ -58,14 +58,16 @@ PARMAP_INLINE std::unique_ptr<sent_numbers> sent_numbers::read(byte_reader& from
   return made;
 }
 
+PARMAP_INLINE const sent_numbers::run& sent_numbers::run_of(std::uint64_t k) const noexcept {
+  return *std::prev(std::ranges::upper_bound(runs_, k, {}, &run::first));
+}
 PARMAP_INLINE std::uint64_t sent_numbers::index(std::uint64_t k) const noexcept {
-  const run& found = *std::prev(std::ranges::upper_bound(runs_, k, {}, &run::first));
+  const run& found = run_of(k);
   return found.index + (k - found.first);
 }
-// The indices ascend as the tasks do.
-PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t index) const noexcept {
-  const run& found = *std::prev(std::ranges::upper_bound(runs_, index, {}, &run::index));
-  return found.stream + (index - found.index);
+PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t k) const noexcept {
+  const run& found = run_of(k);
+  return found.stream + (k - found.first);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -20,6 +20,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {

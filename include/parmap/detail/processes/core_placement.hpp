@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/schedule/cpu_mask.hpp>
+#include <parmap/detail/system/linux/cpu_mask.hpp>
 
 #include <sched.h>
 #include <sys/types.h>

@@ -5,8 +5,6 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/arena_writer.hpp>
-#include <parmap/detail/processes/attempt_log.hpp>
-#include <parmap/detail/processes/stream_outlet.hpp>
 #include <parmap/detail/processes/worker_words.hpp>
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
@@ -16,6 +14,9 @@
 #include <cstdint>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+class attempt_log;
+class stream_outlet;
 
 // Ends the worker, as the map was halted; recovery hands back its claim.
 [[noreturn]] PARMAP_API void leave_halted_map();
@@ -39,7 +40,7 @@ class worker_chunk {
 
   explicit worker_chunk(const place& where) noexcept
       : place_(where),
-        has_to_prepare_(where.log != nullptr || where.memory_limited),
+        has_to_prepare_(where.outlet != nullptr || where.log != nullptr || where.memory_limited),
         usual_attempt_(where.log != nullptr ? 0 : 1) {}
   worker_chunk(const worker_chunk&) = delete;
   worker_chunk& operator=(const worker_chunk&) = delete;
@@ -53,7 +54,6 @@ class worker_chunk {
 
   // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
   void begin_task() {
-    if (place_.outlet != nullptr) place_.outlet->wait_for_room();  // which a halt ends
     if (has_to_prepare_) prepare();
     if (place_.halt.get() != 0) leave_halted_map();
     place_.words.begin(at_, attempt_, place_.timed);
@@ -74,12 +74,7 @@ class worker_chunk {
 
   [[nodiscard]] worker_words& words() const noexcept { return place_.words; }
   // Each attempt from now on may take so many ns; 0: any time.
-  void allow(std::uint64_t ns) noexcept {
-    place_.words.allowed.set(ns);
-    place_.timed = ns != 0;
-    if (place_.timed) place_.outlet->tell_of_limit();
-    else if (place_.words.started.get() != 0) place_.words.started.set(0);  // it is not that of what runs now
-  }
+  void allow(std::uint64_t ns) noexcept;
 
   // ---- by the worker, between two runs of the loop
 
@@ -105,16 +100,9 @@ class worker_chunk {
   }
 
  private:
-  // Both apart, so that the loop over the tasks of a usual map stays short.
-  [[gnu::noinline]] void prepare() noexcept {
-    if (place_.log != nullptr) place_.log->wait_for_room();  // which a halt ends
-    // Clears the note of a refused allocation that an earlier attempt survived.
-    if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
-  }
-  [[gnu::noinline]] void note_value() noexcept {
-    if (place_.log != nullptr) place_.log->tell(next(), attempt_);
-    attempt_ = 1;
-  }
+  // Both apart, so that the loop over the tasks of a usual map stays short, and users' programs do not compile them.
+  PARMAP_API void prepare() noexcept;
+  PARMAP_API void note_value() noexcept;
 
   place place_;
   bool has_to_prepare_;

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdio>
 #include <limits>
+#include <system_error>
 
 namespace parmap::inline PARMAP_ABI::detail {
 

@@ -4,11 +4,7 @@
 
 #include <parmap/detail/progress/terminal.hpp>
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <string>
@@ -16,11 +12,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
-
 PARMAP_INLINE std::size_t terminal_columns(int fd) noexcept {
-  winsize size{};
-  if (::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  if (const std::size_t reported = reported_columns(fd); reported > 0) return reported;
   if (const char* text = std::getenv("COLUMNS")) {
     const std::string_view columns{text};
     unsigned short n{};
@@ -39,24 +32,12 @@ PARMAP_INLINE bool speaks_utf8() {
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     return lower.find("utf-8") != std::string::npos || lower.find("utf8") != std::string::npos;
   }
-  return false;
+  return console_takes_utf8();
 }
 
 PARMAP_INLINE bool colour_allowed() noexcept {
   const char* forbidden = std::getenv("NO_COLOR");
-  return forbidden == nullptr || *forbidden == '\0';
-}
-
-PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return false;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
+  return (forbidden == nullptr || *forbidden == '\0') && takes_escape_sequences(standard_error);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

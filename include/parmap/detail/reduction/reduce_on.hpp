@@ -6,19 +6,22 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/reduction/in_caller.hpp>
 #include <parmap/detail/reduction/in_process.hpp>
-#include <parmap/detail/reduction/in_workers.hpp>
 #include <parmap/detail/reduction/reducers.hpp>
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/value_places.hpp>
 #include <parmap/detail/threads/serial_run.hpp>
 #include <parmap/detail/threads/threads_run.hpp>
-#include <parmap/engine/multi.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/named.hpp>
-#include <parmap/engine/pool.hpp>
 #include <parmap/engine/serial.hpp>
 #include <parmap/engine/threads.hpp>
+#include <parmap/map.hpp>
 #include <parmap/options.hpp>
 #include <parmap/reduction.hpp>
+
+#if PARMAP_LINUX
+#include <parmap/detail/reduction/in_workers.hpp>
+#endif
 
 #include <concepts>
 #include <stdexcept>
@@ -27,9 +30,14 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// An engine without accumulators, such as a pool: its map calls f, and op is called in the caller. It declares this by
+// a member of this name.
+template <class Engine>
+concept reduces_in_caller = requires { requires Engine::reduces_in_caller; };
+
 // The engines that have a reduce_on.
 template <class Engine>
-inline constexpr bool can_reduce = false;
+inline constexpr bool can_reduce = is_collective<Engine> || reduces_in_caller<Engine>;
 template <>
 inline constexpr bool can_reduce<serial_engine> = true;
 template <>
@@ -38,8 +46,6 @@ template <>
 inline constexpr bool can_reduce<multi_engine> = true;
 template <>
 inline constexpr bool can_reduce<named_engine> = true;
-template <>
-inline constexpr bool can_reduce<pool> = true;
 
 // A fold's tasks change one accumulator after the other, so that a task cannot be put off.
 template <class Reducer>
@@ -86,14 +92,21 @@ reduction<typename Reducer::value> reduce_on(const multi_engine&, const Tasks& t
   }
 }
 
-// f runs in the workers, op in the caller.
-template <class Tasks, class Reducer>
-reduction<typename Reducer::value> reduce_on(const pool& who, const Tasks& tasks, const Reducer& reducer,
+template <reduces_in_caller Engine, class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const Engine& who, const Tasks& tasks, const Reducer& reducer,
                                              const options& chosen) {
   static_assert(Reducer::makes_values,
                 "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
   if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen, false);
   else return {reducer.initial(), 0, {}, 0};
+}
+
+// Every rank has all values, and combines them by the same operations in the same order.
+template <class Engine, class Tasks, class Reducer>
+  requires is_collective<Engine>
+reduction<typename Reducer::value> reduce_on(const Engine& who, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  return reduce_values(who.gathering_on_all().run(tasks, chosen), reducer, chosen, false);
 }
 
 template <class Tasks, class Reducer>

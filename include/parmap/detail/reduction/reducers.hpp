@@ -93,62 +93,6 @@ class bound_step {
   T* into_;
 };
 
-// fold's step as the f of a map with a store: each task has an accumulator of its own, which is its value.
-template <class Step, class T>
-class step_alone {
- public:
-  step_alone(Step& call, const T& identity) noexcept : call_(&call), identity_(&identity) {}
-
-  template <class... X>
-    requires std::invocable<Step&, T&, X...>
-  T operator()(X&&... x) const {
-    T made(*identity_);
-    static_cast<void>(std::invoke(*call_, made, std::forward<X>(x)...));
-    return made;
-  }
-  template <class... X>
-    requires(!std::invocable<Step&, T&, context&, X...> && std::invocable<Step&, context&, T&, X...>)
-  T operator()(context& self, X&&... x) const {
-    T made(*identity_);
-    static_cast<void>(std::invoke(*call_, self, made, std::forward<X>(x)...));
-    return made;
-  }
-
-  // What a store compares: see sweep_of.
-  [[nodiscard]] const Step& stored_function() const noexcept { return *call_; }
-  [[nodiscard]] const T& stored_argument() const noexcept { return *identity_; }
-
- private:
-  Step* call_;
-  const T* identity_;
-};
-
-// How the values of step_alone become one: as the accumulators of a fold.
-template <class T, class Merge>
-class merging_reducer {
- public:
-  using value = T;
-  static constexpr bool makes_values = true;
-
-  merging_reducer(Merge& merge, const T& identity) noexcept : merge_(&merge), identity_(&identity) {}
-
-  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t tasks) noexcept { return fold_block(tasks); }
-  // The identity only where there may be no value at all.
-  [[nodiscard]] std::optional<T> start(std::uint64_t block) const {
-    return block == 0 ? std::optional<T>(*identity_) : std::nullopt;
-  }
-  [[nodiscard]] const T& initial() const noexcept { return *identity_; }
-  [[nodiscard]] T combined(const T& left, const T& right) const {
-    T made(left);
-    std::invoke(*merge_, made, right);
-    return made;
-  }
-
- private:
-  Merge* merge_;
-  const T* identity_;
-};
-
 // Whether a task of these cannot throw between the beginning of the step and its end.
 template <class F, class Elements>
 inline constexpr bool steps_without_throwing = false;

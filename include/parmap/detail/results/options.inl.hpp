@@ -2,10 +2,13 @@
 // The bodies of options.hpp.
 #pragma once
 
+#include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/options.hpp>
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -25,6 +28,15 @@ PARMAP_INLINE void check_values(const options& chosen) {
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
+  if (chosen.part.count() == 0 || chosen.part.count() > std::uint64_t{1} << 63)
+    throw std::invalid_argument("parmap: options.part has " +
+                                std::to_string(static_cast<std::int64_t>(chosen.part.count())) +
+                                " parts; there must be at least 1, such as {3, 16}");
+  if (chosen.part.index() >= chosen.part.count())
+    throw std::invalid_argument("parmap: options.part is part " +
+                                std::to_string(static_cast<std::int64_t>(chosen.part.index())) + " of " +
+                                std::to_string(chosen.part.count()) + ", but parts are numbered from 0 to " +
+                                std::to_string(chosen.part.count() - 1));
   if (chosen.trace.str().ends_with(".gz"))
     throw std::invalid_argument(
         "parmap: options.trace is \"" + chosen.trace.str() +
@@ -36,10 +48,13 @@ PARMAP_INLINE void refuse_stream_options() {
       "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
 }
 
-PARMAP_INLINE void refuse_store(std::string_view what) {
+PARMAP_INLINE void refuse_part(std::string_view what) {
   throw std::invalid_argument("parmap: " + std::string(what) +
-                              " has no options.store; parmap::map, parmap::stream and parmap::map_reduce have it");
+                              " has no options.part; parmap::map and parmap::stream have it, and store what a later "
+                              "program combines");
 }
+
+PARMAP_INLINE std::uint64_t unchosen_seed(const part& which) { return which.is_whole() ? fresh_seed() : 0; }
 
 PARMAP_INLINE void refuse_interrupts(std::string_view what) {
   throw std::invalid_argument("parmap: " + std::string(what) +

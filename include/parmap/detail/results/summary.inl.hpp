@@ -14,8 +14,10 @@ namespace parmap::inline PARMAP_ABI {
 
 PARMAP_INLINE std::string to_string(const map_summary& all) {
   const std::uint64_t stopped = all.count(failure_kind::stopped);
-  std::string text = detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped) +
-                     detail::format_causes(all.causes);
+  std::string text = detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped);
+  if (all.elsewhere > 0)
+    text += "; " + std::to_string(all.elsewhere) + (all.elsewhere == 1 ? " task is" : " tasks are") + " in other parts";
+  text += detail::format_causes(all.causes);
   if (all.busy)
     text += "\n  workers busy " + std::to_string(static_cast<int>(std::lround(*all.busy * 100))) + " % of the time";
   for (const task_time& each : all.slowest) {

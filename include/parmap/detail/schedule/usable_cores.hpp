@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// usable_cores: the number of cores that this process may use, by CPU affinity and the cgroup's quota.
+// usable_cores: the number of cores that this process may use.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -8,9 +8,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
 [[nodiscard]] PARMAP_API unsigned usable_cores();
-
-// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
-[[nodiscard]] double cores_by_quota();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 

@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>

@@ -138,8 +138,7 @@ class numbered_tasks {
   // Tells the context of task i who it is in the map.
   template <class Context>
   void identify(std::uint64_t i, Context& self) const noexcept {
-    const std::uint64_t index = renumbered_->index(i);
-    self.identify(index, renumbered_->stream(index));
+    self.identify(renumbered_->index(i), renumbered_->stream(i));
   }
 
   // Apart, so that a map of all tasks does not pay for it.

@@ -9,6 +9,15 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// int, as what a refused call returns: results<int_after_error<F>>. It depends on a parameter of the template, so that
+// users' programs do not compile a results<int> which no call returns.
+template <class... Any>
+struct int_after_error_of {
+  using type = int;
+};
+template <class... Any>
+using int_after_error = typename int_after_error_of<Any...>::type;
+
 // Converts from any argument.
 struct any_argument {
   template <class T>

@@ -18,8 +18,10 @@ class renumbering {
   [[nodiscard]] virtual std::uint64_t size() const noexcept = 0;
   // The index of the k-th of them in the map.
   [[nodiscard]] virtual std::uint64_t index(std::uint64_t k) const noexcept = 0;
-  // The random stream of that index, which it keeps when it has another index in another map.
-  [[nodiscard]] virtual std::uint64_t stream(std::uint64_t index) const noexcept = 0;
+  // The random stream of the k-th of them, which it keeps when it has another index in another map.
+  [[nodiscard]] virtual std::uint64_t stream(std::uint64_t k) const noexcept = 0;
+  // How many more tasks there are that need not run, as they have outcomes.
+  [[nodiscard]] virtual std::uint64_t stored() const noexcept { return 0; }
 
  protected:
   renumbering() = default;

@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/failure.hpp>
+#include <parmap/part.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -47,6 +48,9 @@ class sweep {
   std::vector<stored_value> fixed{};    // the values of parmap::fargs
   std::vector<std::string> unknown{};   // what f holds besides, that cannot be compared
   std::optional<std::uint64_t> seed{};  // if the caller has chosen one
+  std::uint64_t block{};                // of a fold: so many consecutive tasks share an accumulator; 0: it is no fold
+  stored_value identity{};              // of a fold
+  parmap::part part{};                  // of the tasks, which this map runs
 
   PARMAP_API sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed);
   PARMAP_API sweep(sweep&&) noexcept;
@@ -64,6 +68,8 @@ class sweep {
                            void (*add_cells)(const void* space, std::uint64_t i, cell_list& to));
   // Of the axis that was added last; empty: it gets one.
   PARMAP_API void add_name(std::string_view name);
+  // The values are accumulators, which depend on the tasks of the block before theirs.
+  PARMAP_API void set_fold(std::uint64_t tasks_of_block, stored_value&& begins_as);
 
  private:
   std::size_t fixed_{};
@@ -78,11 +84,12 @@ struct stored_outcome {
   std::uint64_t number{};              // of the task in the store
   std::optional<failure_kind> kind{};  // none: it has a value
   unsigned attempts{};
-  unsigned worker{};
+  std::optional<unsigned> worker{};
   time_point began{};  // or unknown
   std::optional<std::chrono::nanoseconds> took{};
   stored_value value{};
-  std::string message{};  // of a failure
+  std::string message{};                  // of a failure
+  std::optional<std::uint64_t> erases{};  // the number of a task whose value is not needed any more
 };
 
 // A map's use of a store, from its begin to its end. The destructor stores what has been put; it throws nothing.
@@ -96,7 +103,8 @@ class store_run {
   // The number of task `index` of the map, which names its random stream, too. Any thread may ask.
   [[nodiscard]] virtual std::uint64_t number(std::uint64_t index) const noexcept = 0;
   // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number. `values`: with its
-  // value; else find() gives it. Call it once, before the functions below.
+  // value; else find() gives it. In a fold these are the first tasks of each block; of all values but the last one of a
+  // block nothing is left. Call it once, before the functions below.
   virtual void read(bool values, const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
   // The outcome of a task that read() has visited, without values. One thread at a time, each task once.
   [[nodiscard]] virtual stored_outcome find(std::uint64_t index) = 0;

@@ -41,5 +41,9 @@ PARMAP_INLINE void sweep::add_name(std::string_view name) {
   if (own.empty()) (own += 'x') += std::to_string(names_);
   axes.back().names.push_back(std::move(own));
 }
+PARMAP_INLINE void sweep::set_fold(std::uint64_t tasks_of_block, stored_value&& begins_as) {
+  block = tasks_of_block;
+  identity = std::move(begins_as);
+}
 
 }  // namespace parmap::inline PARMAP_ABI::detail

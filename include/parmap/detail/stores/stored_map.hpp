@@ -8,6 +8,7 @@
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/renumbering.hpp>
+#include <parmap/detail/space/task_part.hpp>
 #include <parmap/detail/stores/store_run.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/detail/stores/sweep_of.hpp>
@@ -18,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <new>
 #include <string>
@@ -57,39 +59,50 @@ inline constexpr value_kind kind_of_value<void>{};
 class task_choice;
 
 // A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
+// Places are those of the tasks of the map, or of its part (options::part).
 class open_store final : public renumbering, public attempt_observer {
  public:
   // Throws what result_store::open throws.
-  PARMAP_API open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
+  PARMAP_API open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
   // Destroys the values that were read, unless they were joined.
   PARMAP_API ~open_store();
 
-  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
-  // each task. Call this or find_later() once, first.
+  // The number of places.
+  [[nodiscard]] PARMAP_API std::uint64_t room() const noexcept;
+  // The tasks of the part; null: all.
+  [[nodiscard]] PARMAP_API const std::shared_ptr<const task_part>& part() const noexcept;
+  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room() values. Call
+  // this or one of the next two once, first.
   PARMAP_API void read(void* memory);
   // The same, but the outcomes stay where they are, until find() is asked for them.
   PARMAP_API void find_later();
+  // Of a fold: calls visit(index, value) for each task that has one; but for the last one of a block it may be nothing.
+  PARMAP_API void read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit);
   // f sees the stop token: what ends after a request may be incomplete, and is not stored. It runs again.
   PARMAP_API void f_sees_stops() noexcept;
   // The options of the run: the store's seed, and a stop when nothing more can be stored.
   [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
   // Outcomes can no longer be stored; finish() throws the reason.
   [[nodiscard]] PARMAP_API bool has_failed() const noexcept;
-  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks of the map have run.
+  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks have run.
   PARMAP_API bool finish();
-  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
-  // whole map.
+  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns all failures, by place.
   PARMAP_API failure_list join(const results_base& ran, void* values);
-  // What the run has measured, for the whole, and which tasks did not run.
+  // The stored failures of tasks that do not run again.
+  [[nodiscard]] PARMAP_API failure_runs take_failures();
+  // What the run and earlier ones have measured, for the whole, and which tasks did not run.
   PARMAP_API void pass_notes(results_base& ran, results_base& whole);
   // Which tasks run; the others are stored.
   [[nodiscard]] const task_choice& choice() const noexcept;
-  // The stored outcome of a task, each task once. Throws store_failed.
-  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
+  // The place of the k-th task that runs.
+  [[nodiscard]] PARMAP_API std::uint64_t place(std::uint64_t k) const noexcept;
+  // The stored outcome of the task at a place, each once. Throws store_failed.
+  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t place);
 
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stored() const noexcept override;
   PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
@@ -99,6 +112,9 @@ class open_store final : public renumbering, public attempt_observer {
 
 // Whether an engine runs tasks in this process, where a stop reaches them.
 inline bool runs_here(std::string_view engine) noexcept { return engine != "multi" && engine != "pool"; }
+
+// Tells the user what the store has to say.
+PARMAP_API void say_notes(const store_run& of, const options& of_map);
 
 // See refuse_store_for_axes.
 [[noreturn]] PARMAP_API void refuse_store_for_values();
@@ -111,6 +127,50 @@ inline constexpr bool can_store_value =
 // Throws store_failed: the stored value of a task is of another type.
 [[noreturn]] PARMAP_API void fail_to_read(std::uint64_t task, const std::exception& why);
 
+// What a map with a store is made of, for values that can be stored.
+template <class Value>
+class stored_map {
+ public:
+  // Reads what is stored. `sees_stops`: see f_sees_stops. Throws what open_store throws.
+  template <class F, class Space>
+  stored_map(const F& f, const Space& space, const options& chosen, bool sees_stops)
+      : store_(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>, space.size(), chosen) {
+    if constexpr (!std::is_void_v<Value>) memory_ = result_memory<Value>(store_.room());
+    if (sees_stops) store_.f_sees_stops();
+    store_.read(memory_.data());
+  }
+
+  [[nodiscard]] open_store& store() noexcept { return store_; }
+  // What is to run.
+  template <class F, class Space>
+  [[nodiscard]] numbered_tasks<F, Space> missing(const numbered_tasks<F, Space>& all) noexcept {
+    return all.renumbered_by(store_).observed_by(store_);
+  }
+  // The engine has returned. Waits until all is stored; throws store_failed. Returns the whole. Call it once.
+  [[nodiscard]] results<Value> join(results<Value>&& ran) {
+    if (store_.finish()) {
+      store_.pass_notes(ran, ran);
+      if (store_.part() != nullptr) ran.note_part(store_.part());
+      return std::move(ran);
+    }
+    const auto whole = [&]() -> results<Value> {
+      if constexpr (std::is_void_v<Value>) return results<void>(store_.room(), store_.join(ran, nullptr), ran.seed());
+      else {
+        failure_list failed = store_.join(ran, ran.places());
+        return {std::move(memory_), std::move(failed), ran.seed()};
+      }
+    };
+    results<Value> made = whole();
+    store_.pass_notes(ran, made);
+    if (store_.part() != nullptr) made.note_part(store_.part());
+    return made;
+  }
+
+ private:
+  result_memory<std::conditional_t<std::is_void_v<Value>, char, Value>> memory_;
+  open_store store_;  // destroys the values in the memory
+};
+
 // `sees_stops`: see f_sees_stops. `run`: as map_space's, for tasks that are renumbered and observed. It says what type
 // a value has: an engine may await what f returns.
 template <class Run, class F, class Space>
@@ -122,24 +182,8 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
   } else if constexpr (!can_store_space<Space>) {
     refuse_store_for_axes();
   } else {
-    const std::uint64_t n = space.size();
-    result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
-    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, n, chosen);
-    if (sees_stops) store.f_sees_stops();
-    store.read(memory.data());
-    results<value> ran =
-        run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());
-    if (store.finish()) return ran;
-    const auto whole = [&]() -> results<value> {
-      if constexpr (std::is_void_v<value>) return results<void>(n, store.join(ran, nullptr), ran.seed());
-      else {
-        failure_list failed = store.join(ran, ran.places());
-        return {std::move(memory), std::move(failed), ran.seed()};
-      }
-    };
-    results<value> made = whole();
-    store.pass_notes(ran, made);
-    return made;
+    stored_map<value> all(f, space, chosen, sees_stops);
+    return all.join(run(all.missing(numbered_tasks<F, Space>(f, space)), all.store().of_run()));
   }
 }
 

@@ -22,7 +22,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The engine numbers the tasks that run from 0; the stream knows indices of the map. An outcome is stored when the
+// The engine numbers the tasks that run from 0; the stream knows places, see open_store. An outcome is stored when the
 // stream takes it from the engine, so what waits unread is not.
 template <class T>
 class stored_source final : public outcome_source<T> {
@@ -88,7 +88,7 @@ class stored_source final : public outcome_source<T> {
         if (what) value = &*what;
       store_->ended(last, {.object = value}, what ? nullptr : &what.error());
     }
-    index = store_->index(index);
+    index = store_->place(index);
     if (!what) {
       failure why = std::move(what).error();
       why.index = index;

@@ -5,6 +5,7 @@
 #include <parmap/codec.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/stores/plain_json.hpp>
 #include <parmap/encoding.hpp>
 
 #include <array>
@@ -13,9 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
+#include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -41,6 +41,10 @@ enum class value_format : std::uint8_t {
   none = 12,       // Python's
   python_bytes = 13,
 };
+// Scalars of NumPy have formats of their own: this and the place of their type among twelve.
+inline constexpr unsigned first_numpy_format = 32;
+inline constexpr unsigned numpy_int64 = first_numpy_format + 4;
+inline constexpr unsigned numpy_float64 = first_numpy_format + 11;
 
 struct stored_value {
   value_format format{};
@@ -52,12 +56,6 @@ struct stored_value {
     return a.format == b.format && a.integer == b.integer &&
            std::bit_cast<std::uint64_t>(a.real) == std::bit_cast<std::uint64_t>(b.real) && a.bytes == b.bytes;
   }
-};
-
-// A value is not what the map expects. The store says which one.
-class other_format : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
 };
 
 // Numbers of one type as the bytes of a .npy file. `type`: NumPy's name, such as "<f8".
@@ -91,10 +89,6 @@ inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
 
-// An integer type of the same size for a T that is one for characters.
-template <class T>
-using plain_number = typename std::conditional_t<std::is_signed_v<T>, std::make_signed<T>, std::make_unsigned<T>>::type;
-
 template <class T>
 concept stored_text = std::convertible_to<const T&, std::string_view> && !std::is_null_pointer_v<T>;
 // What leaves a worker can be stored; so can text that an object refers to, but it cannot be read again.
@@ -103,8 +97,35 @@ concept storable = std::is_void_v<T> || leaves<T> || stored_text<T>;
 
 // What other programs can read, too; all else is stored as the bytes of its codec.
 template <class T>
-inline constexpr bool has_plain_form = std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> ||
-                                       std::is_same_v<T, double> || stored_text<T> || is_number_array<T>;
+inline constexpr bool has_plain_form =
+    std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> || std::is_same_v<T, double> ||
+    stored_text<T> || is_number_array<T> || is_json_container<T>;
+// No value is none.
+template <class T>
+inline constexpr bool has_plain_form<std::optional<T>> = has_plain_form<T> && !is_optional<T>;
+
+// The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
+template <class T>
+constexpr std::string_view type_name() {
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find("T = ") + 4);
+  // Names of types have brackets, too. g++ says besides what the return type is.
+  const std::size_t end = text.rfind("; std::string_view = ");
+  return text.substr(0, end == std::string_view::npos ? text.size() - 1 : end);
+}
+
+// How a store names the type of a value.
+template <class T>
+constexpr std::string_view stored_type() {
+  if constexpr (std::is_void_v<T>) return "nothing";
+  else if constexpr (std::is_same_v<T, bool>) return "boolean";
+  else if constexpr (std::is_enum_v<T>) return stored_type<std::underlying_type_t<T>>();
+  else if constexpr (std::is_integral_v<T>) return "integer";
+  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) return "real";
+  else if constexpr (stored_text<T>) return "text";
+  else if constexpr (is_number_array<T>) return "array";
+  else return type_name<T>();
+}
 
 // The bytes of its codec. The value may be encoded more than once.
 template <class T>
@@ -154,17 +175,36 @@ stored_value to_stored(const T& x) {
     return stored_bytes_of(
         to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size()),
         value_format::array);
-  else return stored_bytes_of(encoded_bytes(x), value_format::encoded);
+  else if constexpr (has_plain_form<T> && is_optional<T>)
+    return x ? to_stored(*x) : stored_value{.format = value_format::none};
+  else if constexpr (is_json_container<T>) {
+    json_writer json;
+    write_json(json, x);
+    if (json.is_whole()) return stored_bytes_of(json.take(), value_format::json);
+    return stored_bytes_of(encoded_bytes(x), value_format::encoded);
+  } else return stored_bytes_of(encoded_bytes(x), value_format::encoded);
 }
 
-[[noreturn]] PARMAP_API void throw_other_format(value_format found);
-PARMAP_API void expect_format(const stored_value& it, value_format format);
+// `wanted`: what the program has, see stored_type.
+[[noreturn]] PARMAP_API void throw_other_format(const stored_value& found, std::string_view wanted);
+PARMAP_API void expect_format(const stored_value& it, value_format format, std::string_view wanted);
 [[nodiscard]] PARMAP_API std::uint64_t natural_of(const stored_value& it);
+// Of a real number, and of an integer that a double holds exactly, which Python may have written.
+[[nodiscard]] PARMAP_API double real_of(const stored_value& it);
+
+template <class T>
+T from_stored_json(const stored_value& it) {
+  try {
+    return from_json<T>(parse_json(it.bytes));
+  } catch (const other_format&) {
+    throw_other_format(it, stored_type<T>());
+  }
+}
 
 // The value again, bit for bit. Throws other_format, bad_encoding, and what the codec of T throws.
 template <class T>
 T from_stored(const stored_value& it) {
-  const auto expect = [&it](value_format format) { expect_format(it, format); };
+  const auto expect = [&it](value_format format) { expect_format(it, format, stored_type<T>()); };
   if constexpr (std::is_same_v<T, bool>) {
     expect(value_format::boolean);
     return it.integer != 0;
@@ -174,15 +214,18 @@ T from_stored(const stored_value& it) {
     if (it.format == value_format::natural && std::in_range<plain_number<T>>(natural_of(it)))
       return static_cast<T>(natural_of(it));
     if (it.format != value_format::integer || !std::in_range<plain_number<T>>(it.integer))
-      throw_other_format(it.format);
+      throw_other_format(it, stored_type<T>());
     return static_cast<T>(it.integer);
   } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
-    expect(value_format::real);
-    return static_cast<T>(it.real);
+    return exactly<T>(real_of(it));
   } else if constexpr (std::is_same_v<T, std::string>) {
-    if (it.format != value_format::bytes) expect(value_format::text);
+    if (it.format != value_format::bytes && it.format != value_format::python_bytes) expect(value_format::text);
     return it.bytes;
+  } else if constexpr (has_plain_form<T> && is_optional<T>) {
+    if (it.format == value_format::none) return std::nullopt;
+    return from_stored<typename T::value_type>(it);
   } else if constexpr (is_number_array<T>) {
+    if (it.format == value_format::json) return from_stored_json<T>(it);  // a list of Python
     expect(value_format::array);
     const std::span<const std::byte> numbers = from_npy(it.bytes, npy_type<typename T::value_type>());
     T all{};
@@ -191,6 +234,8 @@ T from_stored(const stored_value& it) {
     if (!numbers.empty()) std::memcpy(all.data(), numbers.data(), numbers.size());
     return all;
   } else {
+    if constexpr (is_json_container<T>)
+      if (it.format == value_format::json) return from_stored_json<T>(it);
     expect(value_format::encoded);
     return decode_bytes<T>(it.bytes);
   }

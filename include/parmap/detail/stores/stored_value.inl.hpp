@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/stores/stored_value.hpp>
+#include <parmap/detail/system/utf8.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -13,30 +14,6 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Whether the text is UTF-8 without a zero, which SQLite's text can be.
-PARMAP_INLINE bool is_plain_utf8(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned first = byte(i);
-    if (first == 0) return false;
-    if (first < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-    if (first < 0xc2 || first > 0xf4 || text.size() - i <= more) return false;
-    for (std::size_t k = 1; k <= more; ++k)
-      if ((byte(i + k) & 0xc0) != 0x80) return false;
-    // Overlong forms, surrogates, and what lies above U+10FFFF.
-    const unsigned second = byte(i + 1);
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-        (first == 0xf4 && second > 0x8f))
-      return false;
-    i += more + 1;
-  }
-  return true;
-}
-
 PARMAP_INLINE stored_value stored_integer_of(std::int64_t x, value_format format) {
   return {.format = format, .integer = x};
 }
@@ -45,7 +22,9 @@ PARMAP_INLINE stored_value stored_bytes_of(std::string&& bytes, value_format for
   return {.format = format, .bytes = std::move(bytes)};
 }
 PARMAP_INLINE stored_value stored_text_of(std::string_view text) {
-  return {.format = is_plain_utf8(text) ? value_format::text : value_format::bytes, .bytes = std::string(text)};
+  return {.format =
+              is_utf8(text) && text.find('\0') == std::string_view::npos ? value_format::text : value_format::bytes,
+          .bytes = std::string(text)};
 }
 
 PARMAP_INLINE stored_value stored_natural_of(std::uint64_t x) {
@@ -61,11 +40,19 @@ PARMAP_INLINE std::uint64_t natural_of(const stored_value& it) {
   return x;
 }
 
-PARMAP_INLINE void expect_format(const stored_value& it, value_format format) {
-  if (it.format != format) throw_other_format(it.format);
+PARMAP_INLINE double real_of(const stored_value& it) {
+  constexpr std::int64_t most = std::int64_t{1} << 53;  // beyond it not every integer is a double
+  if (it.format == value_format::integer && it.integer >= -most && it.integer <= most)
+    return static_cast<double>(it.integer);
+  expect_format(it, value_format::real, "real");
+  return it.real;
 }
 
-PARMAP_INLINE void throw_other_format(value_format found) {
+PARMAP_INLINE void expect_format(const stored_value& it, value_format format, std::string_view wanted) {
+  if (it.format != format) throw_other_format(it, wanted);
+}
+
+PARMAP_INLINE void throw_other_format(const stored_value& found, std::string_view wanted) {
   constexpr const char* names[] = {"nothing",
                                    "an integer",
                                    "a real number",
@@ -80,8 +67,13 @@ PARMAP_INLINE void throw_other_format(value_format found) {
                                    "a dataclass of Python",
                                    "None of Python",
                                    "bytes of Python"};
-  const auto at = static_cast<std::size_t>(found);
-  throw other_format(at < std::size(names) ? names[at] : "of a format that this version does not know");
+  constexpr std::size_t longest = 120;
+  const auto at = static_cast<std::size_t>(found.format);
+  std::string text = at < std::size(names) ? names[at] : "of a format that this version does not know";
+  if (found.format == value_format::integer) text += " (" + std::to_string(found.integer) + ')';
+  if (found.format == value_format::json || found.format == value_format::dataclass)
+    text += " (" + (found.bytes.size() <= longest ? found.bytes : found.bytes.substr(0, longest) + "...") + ')';
+  throw other_format(text + ", and here the type is " + std::string(wanted));
 }
 
 // The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
@@ -106,10 +98,17 @@ PARMAP_INLINE std::span<const std::byte> from_npy(std::string_view bytes, std::s
                                                                         << 8;
   if (bytes.size() - 10 < length) throw other_format("an array without its end");
   const std::string_view header = bytes.substr(10, length);
-  if (header.find("'descr': '" + std::string(type) + "'") == std::string_view::npos ||
-      header.find("'fortran_order': False") == std::string_view::npos)
-    throw other_format("an array of other numbers: " + std::string(header));
   const std::string_view numbers = bytes.substr(10 + length);
+  const std::size_t shape = header.find("'shape': (");
+  const std::size_t ends = header.find(')', shape);
+  // Of one axis: "(3,)".
+  const bool is_vector = shape != std::string_view::npos && ends != std::string_view::npos && header[ends - 1] == ',' &&
+                         header.find(',', shape) == ends - 1;
+  if (!is_vector || header.find("'descr': '" + std::string(type) + "'") == std::string_view::npos ||
+      header.find("'fortran_order': False") == std::string_view::npos)
+    throw other_format("an array of other numbers, " +
+                       std::string(header.substr(0, header.find_last_not_of(" \n") + 1)) +
+                       ", and here it is one axis of " + std::string(type));
   return std::as_bytes(std::span(numbers.data(), numbers.size()));
 }
 

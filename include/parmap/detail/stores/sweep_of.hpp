@@ -10,7 +10,6 @@
 #include <parmap/fargs.hpp>
 #include <parmap/product.hpp>
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -21,29 +20,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // What the axes or the result type do not allow is known when a store is given: std::invalid_argument.
 [[noreturn]] PARMAP_API void refuse_store_for_axes();
-
-// The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
-template <class T>
-constexpr std::string_view type_name() {
-  std::string_view text = __PRETTY_FUNCTION__;
-  text.remove_prefix(text.find("T = ") + 4);
-  // Names of types have brackets, too. g++ says besides what the return type is.
-  const std::size_t end = text.rfind("; std::string_view = ");
-  return text.substr(0, end == std::string_view::npos ? text.size() - 1 : end);
-}
-
-// How a store names the type of a value: the same for C++ and Python where both have it.
-template <class T>
-constexpr std::string_view stored_type() {
-  if constexpr (std::is_void_v<T>) return "nothing";
-  else if constexpr (std::is_same_v<T, bool>) return "boolean";
-  else if constexpr (std::is_enum_v<T>) return stored_type<std::underlying_type_t<T>>();
-  else if constexpr (std::is_integral_v<T>) return "integer";
-  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) return "real";
-  else if constexpr (stored_text<T>) return "text";
-  else if constexpr (is_number_array<T>) return "array";
-  else return type_name<T>();
-}
 
 // ---- The axes.
 
@@ -145,9 +121,6 @@ void add_function(const F& f, sweep& to) {
           (add_fixed(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed), to), ...);
         },
         f.fixed());
-  } else if constexpr (requires { f.stored_function(); }) {
-    add_function(f.stored_function(), to);
-    add_fixed(f.stored_argument(), to);
   } else if constexpr (std::is_class_v<F>) {
     to.add_class(type_name<F>(), !std::is_empty_v<F>);
   }

@@ -6,6 +6,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/space/task_part.hpp>
 #include <parmap/detail/streams/element_feed.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_tally.hpp>
@@ -95,6 +96,8 @@ class stream_state {
     if (tasks_) tasks.size = *tasks_ - stored;
     record_.begin(options_, engine_name, std::move(tasks), status);
   }
+  // Before begin(): the stream is one of these tasks, and numbers them from 0; its outcomes have their indices.
+  void set_part(std::shared_ptr<const task_part> those) noexcept { part_ = std::move(those); }
   void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
   // Call at the end of the constructor of the class that has f and the axes.
   void begin(std::unique_ptr<outcome_source<T>> source) {
@@ -258,10 +261,19 @@ class stream_state {
   void note_quickly() {
     ++taken_;
     outcome<T>& what = now_->result.outcome;
+    if (part_ != nullptr) give_index();
     if (what) tally_.add_value();
     else note_failure(what);
     if (options_.times) note_time();
     if (tally_.is_due() && !tally_.show(known())) source_->halt();
+  }
+  void give_index() {
+    auto& [index, what] = now_->result;
+    index = part_->index(index);
+    if (what) return;
+    failure why = std::move(what).error();
+    why.index = index;
+    what = outcome<T>(std::move(why));
   }
   // While the elements of the task are there.
   void note_time() {
@@ -304,6 +316,7 @@ class stream_state {
 
   options options_;
   element_feed* feed_;
+  std::shared_ptr<const task_part> part_;  // null: all tasks
   std::optional<std::uint64_t> tasks_;
   stream_tally tally_;
   stream_record record_;

@@ -4,12 +4,9 @@
 
 #include <parmap/detail/config.hpp>
 
-#include <atomic>
 #include <cstdint>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-std::atomic<std::uint64_t>& fork_count() noexcept;
 
 // The number of forks between the process that called this first and the current one. State of another generation is
 // invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler

@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The bodies of fork_generation.hpp.
+// The bodies of fork_generation.hpp on this system.
 #pragma once
 
-#include <parmap/detail/system/fork_generation.hpp>
+#include <parmap/detail/config.hpp>
 
-#include <pthread.h>
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::atomic<std::uint64_t>& fork_count() noexcept {
-  static std::atomic<std::uint64_t> forks{0};
-  return forks;
-}
-
-PARMAP_INLINE std::uint64_t fork_generation() noexcept {
-  static const int registered =
-      ::pthread_atfork(nullptr, nullptr, [] { fork_count().fetch_add(1, std::memory_order_relaxed); });
-  static_cast<void>(registered);  // fails only without memory
-  return fork_count().load(std::memory_order_relaxed);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_WINDOWS
+#include <parmap/detail/system/windows/fork_generation.inl.hpp>
+#else
+#include <parmap/detail/system/posix/fork_generation.inl.hpp>
+#endif

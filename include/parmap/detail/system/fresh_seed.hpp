@@ -8,7 +8,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Throws std::system_error if the kernel provides no random number.
+// Throws std::system_error if the system provides no random number.
 [[nodiscard]] PARMAP_API std::uint64_t fresh_seed();
 
 }  // namespace parmap::inline PARMAP_ABI::detail

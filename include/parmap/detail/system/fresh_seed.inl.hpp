@@ -2,33 +2,21 @@
 // The bodies of fresh_seed.hpp.
 #pragma once
 
+#include <parmap/detail/system/entropy.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 
-#include <sys/random.h>
-
 #include <atomic>
-#include <cerrno>
-#include <system_error>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::uint64_t kernel_entropy() {
-  std::uint64_t word{};
-  for (;;) {
-    const ssize_t got = ::getrandom(&word, sizeof word, 0);
-    if (got == static_cast<ssize_t>(sizeof word)) return word;
-    if (got < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "parmap: getrandom");
-  }
-}
 
 // A counter with a random start, put through the finaliser of splitmix64 (Steele, Lea, Flood 2014). This is a
 // bijection, so no seed repeats in a process. A forked child draws a new start.
 PARMAP_INLINE std::uint64_t fresh_seed() {
-  static std::atomic<std::uint64_t> counter{kernel_entropy()};
+  static std::atomic<std::uint64_t> counter{random_bits()};
   static std::atomic<std::uint64_t> drawn_in{fork_generation()};
   if (const std::uint64_t here = fork_generation(); drawn_in.load(std::memory_order_acquire) != here) {
-    counter.store(kernel_entropy(), std::memory_order_relaxed);
+    counter.store(random_bits(), std::memory_order_relaxed);
     drawn_in.store(here, std::memory_order_release);
   }
   std::uint64_t z = counter.fetch_add(0x9e37'79b9'7f4a'7c15, std::memory_order_relaxed);

@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: MIT
-// give_back: shared memory whose contents nobody needs any more goes back to the system.
+// give_back: memory whose contents nobody needs any more goes back to the system.
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/system/page_size.hpp>
-
-#include <sys/mman.h>
 
 #include <cstddef>
-#include <cstdint>
+
+#if PARMAP_LINUX
+#include <parmap/detail/system/linux/release_pages.hpp>
+#else
+#include <parmap/detail/system/portable/release_pages.hpp>
+#endif
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Less than this is kept for the next use: new pages cost time.
 inline constexpr std::size_t much_memory = std::size_t{16} << 20;
 
-// Much memory: its whole pages go back, in all processes that share them, and are zero when they are used again. No
-// effect for less, and where the system refuses it.
+// Much shared memory: its whole pages go back, in all processes that share them, and are zero when they are used again.
+// No effect for less, and where the system refuses it.
 inline void give_back(const std::byte* begin, std::size_t size) noexcept {
-  if (size < much_memory) return;
-  const auto from = reinterpret_cast<std::uintptr_t>(begin);
-  const std::size_t skipped = round_up_to_page(from) - from;
-  void* const first = const_cast<std::byte*>(begin) + skipped;
-  static_cast<void>(::madvise(first, round_down_to_page(size - skipped), MADV_REMOVE));
+  if (size >= much_memory) release_pages(begin, size);
 }
 
 // Writes a draft by write(to). If it throws, nothing of the draft stays.

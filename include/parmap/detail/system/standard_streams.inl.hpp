@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <ostream>
 #include <streambuf>
 
 #if defined(__GLIBCXX__)

@@ -5,17 +5,17 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
 
-#include <pthread.h>
-
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
-#include <ctime>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <thread>
 #include <utility>
-#include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -31,12 +31,31 @@ class joined_at_exit {
   joined_at_exit(const joined_at_exit&) = delete;
   joined_at_exit& operator=(const joined_at_exit&) = delete;
 
-  void take(std::thread thread) {
-    const std::lock_guard lock(mutex_);
-    threads_.push_back(std::move(thread));
+  // Throws std::system_error, std::bad_alloc.
+  void start(std::function<void()> body) {
+    const std::scoped_lock lock(mutex_);
+    started& mine = threads_.emplace_back();
+    try {
+      mine.thread = std::thread([this, &mine, body = std::move(body)] {
+        body();
+        {
+          const std::scoped_lock at_end(mutex_);
+          mine.has_ended = true;
+        }
+        one_has_ended_.notify_all();
+      });
+    } catch (...) {
+      threads_.pop_back();
+      throw;
+    }
   }
 
  private:
+  struct started {
+    std::thread thread{};
+    bool has_ended{};
+  };
+
   static std::atomic<joined_at_exit*>& at_exit() noexcept {
     static std::atomic<joined_at_exit*> newest{nullptr};
     return newest;
@@ -46,19 +65,21 @@ class joined_at_exit {
   void end() noexcept {
     if (generation_ != fork_generation()) return;
     ask_to_end_();
-    timespec until{};
-    static_cast<void>(::clock_gettime(CLOCK_REALTIME, &until));
-    ++until.tv_sec;
-    const std::lock_guard lock(mutex_);
-    for (std::thread& each : threads_)
-      if (each.get_id() != std::this_thread::get_id())
-        static_cast<void>(::pthread_timedjoin_np(each.native_handle(), nullptr, &until));
+    std::unique_lock lock(mutex_);
+    one_has_ended_.wait_for(lock, std::chrono::seconds(1), [this] {
+      return std::ranges::all_of(threads_, [](const started& each) {
+        return each.has_ended || each.thread.get_id() == std::this_thread::get_id();
+      });
+    });
+    for (started& each : threads_)
+      if (each.has_ended && each.thread.joinable()) each.thread.join();
   }
 
   std::uint64_t generation_{fork_generation()};
   std::function<void()> ask_to_end_;
-  std::mutex mutex_;
-  std::vector<std::thread> threads_;  // never destroyed, as those that are joined here cannot be
+  std::mutex mutex_;  // of the others
+  std::condition_variable one_has_ended_;
+  std::list<started> threads_;  // never destroyed, as those that run still cannot be
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

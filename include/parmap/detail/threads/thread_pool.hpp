@@ -7,13 +7,12 @@
 #include <parmap/detail/system/detached_thread.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
 #include <parmap/detail/system/futex.hpp>
+#include <parmap/detail/system/precise_sleep.hpp>
 #include <parmap/detail/system/signal_mask.hpp>
 #include <parmap/detail/system/stay_loaded.hpp>
 #include <parmap/detail/system/valgrind.hpp>
 #include <parmap/detail/threads/job_notice.hpp>
 #include <parmap/detail/threads/joined_at_exit.hpp>
-
-#include <sys/prctl.h>
 
 #include <algorithm>
 #include <array>
@@ -22,8 +21,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <limits>
-#include <thread>
 #include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -143,7 +142,7 @@ class thread_pool {
         outer_signal_mask() = outer;
         serve(stack);
       };
-      if (under_valgrind()) keep_until_exit(std::thread(life));
+      if (under_valgrind()) start_until_exit(life);
       else start_detached_thread(stack, life);
       return true;
     } catch (const std::exception&) {
@@ -151,17 +150,17 @@ class thread_pool {
     }
   }
 
-  void keep_until_exit(std::thread thread) {
+  void start_until_exit(std::function<void()> life) {
     static joined_at_exit& all = *new joined_at_exit([this] {
       ending_.store(true);
       calls_.fetch_add(1);
       futex_wake(calls_, std::numeric_limits<int>::max());
     });
-    all.take(std::move(thread));
+    all.start(std::move(life));
   }
 
   void serve(std::size_t stack) noexcept {
-    static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
+    sleep_precisely();
     ticks idle_since = now_ticks();
     for (;;) {
       const std::uint32_t seen = calls_.load();

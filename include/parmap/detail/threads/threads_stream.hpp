@@ -157,6 +157,7 @@ class threads_stream final : public outcome_source<typename Tasks::result> {
   [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return sizeof(ended_task<value>); }
 
   arrival next(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) override {
+    if (rest_) return take_never_begun(to) ? arrival::outcome : arrival::end;  // no thread is left to look at
     if (take_one(to)) return arrival::outcome;
     const auto begun = std::chrono::steady_clock::now();
     std::chrono::nanoseconds spent{};
@@ -176,7 +177,7 @@ class threads_stream final : public outcome_source<typename Tasks::result> {
   }
   arrival next_or_some(outcomes_at_hand<value>& some, std::optional<ended_task<value>>& to,
                        std::chrono::nanoseconds patience) override {
-    if (!look()) return next(to, patience);
+    if (rest_ || !look()) return next(to, patience);
     some = outcomes_at_hand<value>(std::exchange(there_, {}));
     return arrival::outcome;
   }

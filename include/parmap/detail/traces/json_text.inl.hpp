@@ -2,6 +2,7 @@
 // The bodies of json_text.hpp.
 #pragma once
 
+#include <parmap/detail/system/utf8.hpp>
 #include <parmap/detail/traces/json_text.hpp>
 
 #include <array>
@@ -10,22 +11,6 @@
 #include <cstddef>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// The number of bytes of the UTF-8 character that begins at text[at]; 0 if there is none.
-PARMAP_INLINE std::size_t length_of_character(std::string_view text, std::size_t at) noexcept {
-  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  for (std::size_t k = 1; k < length; ++k)
-    if ((byte(k) & 0xc0) != 0x80) return 0;
-  const unsigned second = byte(1);  // overlong forms, surrogates, and what lies above U+10FFFF
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-      (first == 0xf4 && second > 0x8f))
-    return 0;
-  return length;
-}
 
 PARMAP_INLINE void add_json(std::string& to, std::string_view text) {
   static constexpr std::string_view hex = "0123456789abcdef";

@@ -39,6 +39,7 @@ struct record_request {
   std::string option{"options.trace"};                    // what gave the path, for messages
   map_identity about{};                                   // the recorder adds what is known of the process
   std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  std::function<std::string(unsigned worker)> row{};      // the name of a worker; empty: "worker 3"
   text_time texts{text_time::any};
   std::string (*words)(const failure& why){};  // what its message says; null: itself
   const renumbering* numbers{};                // of the tasks that are told; null: they are their own

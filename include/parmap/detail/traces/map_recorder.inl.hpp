@@ -2,30 +2,21 @@
 // The bodies of map_recorder.hpp.
 #pragma once
 
+#include <parmap/detail/system/file_calls.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
-#include <parmap/detail/system/signal_mask.hpp>
+#include <parmap/detail/system/service_thread.hpp>
+#include <parmap/detail/system/this_process.hpp>
 #include <parmap/detail/traces/json_text.hpp>
 #include <parmap/detail/traces/map_recorder.hpp>
 #include <parmap/detail/traces/written_file.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <memory>
 #include <stdexcept>
 #include <system_error>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// A task may change the working directory.
-PARMAP_INLINE std::string absolute_path(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
-  return here == nullptr ? path : std::string(here.get()) + '/' + path;
-}
 
 [[noreturn]] PARMAP_INLINE void throw_cannot_write(const record_request& asked, const std::string& path,
                                                    std::error_code why) {
@@ -39,7 +30,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
       numbers_(asked_.numbers),
       generation_(fork_generation()),
       began_(attempt::clock::now()),
-      events_(began_, ::getpid(), asked_.most_slices) {
+      events_(began_, process_id(), asked_.most_slices, asked_.row) {
   const map_identity process = identity_of_process();
   map_identity& mine = asked_.about;
   if (mine.program.empty()) mine.program = process.program;
@@ -47,7 +38,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
   mine.pid = process.pid;
   mine.began = process.began;
   if (!asked_.trace.empty()) {
-    asked_.trace = absolute_path(asked_.trace);
+    asked_.trace = absolute_path(asked_.trace);  // a task may change the working directory
     asked_.status.push_back(asked_.trace + ".status");
     if (const std::error_code why = begin_file(asked_.trace)) throw_cannot_write(asked_, asked_.trace, why);
     std::string name = "{\"name\":";
@@ -62,8 +53,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
     if (const std::error_code why = replace_file(each, status_text(mine, account_, state(map_end::not_yet))))
       throw_cannot_write(asked_, each, why);
   }
-  const signals_blocked here;  // the thread takes no signal of the program
-  thread_ = std::thread([this] { serve(); });
+  thread_ = service_thread([this] { serve(); });
 }
 
 PARMAP_INLINE map_recorder::~map_recorder() { end(true); }

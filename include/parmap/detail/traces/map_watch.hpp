@@ -17,11 +17,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // Checks the options of a map or stream, and completes them. A trace and a store measure times, so that they are in the
 // summary, too.
-inline void prepare(options& chosen) {
-  check_values(chosen);
-  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
-  if (is_traced(chosen) || chosen.store != nullptr) chosen.times = true;
-}
+PARMAP_API void prepare(options& chosen);
 
 class map_watch {
  public:

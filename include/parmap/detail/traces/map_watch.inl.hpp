@@ -13,6 +13,12 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+PARMAP_INLINE void prepare(options& chosen) {
+  check_values(chosen);
+  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
+  if (is_traced(chosen) || chosen.store != nullptr) chosen.times = true;
+}
+
 class map_watch::state {
  public:
   state(std::unique_ptr<map_recorder> recorder, attempt_observer* next)

@@ -3,14 +3,11 @@
 #pragma once
 
 #include <parmap/detail/results/failure_causes.hpp>
+#include <parmap/detail/system/this_process.hpp>
 #include <parmap/detail/traces/json_text.hpp>
 #include <parmap/detail/traces/status_text.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstddef>
 #include <string_view>
 
@@ -18,10 +15,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE map_identity identity_of_process() {
   map_identity mine;
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) == 0) mine.host = host.data();
-  mine.program = ::program_invocation_short_name;
-  mine.pid = ::getpid();
+  mine.host = host_name();
+  mine.program = program_name();
+  mine.pid = process_id();
   mine.began = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   return mine;
 }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +39,9 @@ class trace_events {
   static constexpr std::chrono::microseconds shortest{100};
 
   // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
-  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most);
+  // `row`: the name of a worker; empty: "worker 3".
+  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most,
+               std::function<std::string(unsigned)> row = {});
 
   // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
   // shares one.
@@ -134,6 +137,7 @@ class trace_events {
   std::uint64_t of_workers_{};
   std::uint64_t left_out_{};
   bool first_{true};
+  std::function<std::string(unsigned)> row_;
   std::vector<seat> seats_;
   std::string text_;
 };

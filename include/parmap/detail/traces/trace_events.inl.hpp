@@ -10,11 +10,13 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE trace_events::trace_events(clock::time_point began, int pid, std::uint64_t most)
+PARMAP_INLINE trace_events::trace_events(clock::time_point began, int pid, std::uint64_t most,
+                                         std::function<std::string(unsigned)> row)
     : began_(began),
       pid_(std::to_string(pid)),
       most_(most),
-      next_step_(most / 2) {}
+      next_step_(most / 2),
+      row_(std::move(row)) {}
 
 PARMAP_INLINE double us_of(std::chrono::nanoseconds span) noexcept {
   return std::chrono::duration<double, std::micro>(span).count();
@@ -40,7 +42,9 @@ PARMAP_INLINE void trace_events::add_metadata(std::string_view name, std::string
 PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
   if (std::exchange(mine.named, true)) return;
   begin_event("M", worker, began_);
-  text_ += R"(,"name":"thread_name","args":{"name":"worker )" + std::to_string(worker) + "\"}}";
+  text_ += R"(,"name":"thread_name","args":{"name":)";
+  add_json(text_, row_ ? row_(worker) : "worker " + std::to_string(worker));
+  text_ += "}}";
 }
 
 // After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.

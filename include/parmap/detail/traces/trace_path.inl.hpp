@@ -3,12 +3,10 @@
 #pragma once
 
 #include <parmap/detail/system/inside_worker.hpp>
+#include <parmap/detail/system/this_process.hpp>
 #include <parmap/detail/traces/trace_path.hpp>
 
-#include <unistd.h>
-
 #include <atomic>
-#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 
@@ -28,8 +26,7 @@ PARMAP_INLINE std::string new_trace_in(const std::string& folder) {
   if (inside_worker()) return {};
   const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
   if (number >= most) return {};
-  return folder + '/' + ::program_invocation_short_name + '-' + std::to_string(::getpid()) + '-' +
-         std::to_string(number) + ".json";
+  return folder + '/' + program_name() + '-' + std::to_string(process_id()) + '-' + std::to_string(number) + ".json";
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

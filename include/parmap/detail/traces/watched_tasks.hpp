@@ -49,7 +49,8 @@ struct watched_tasks {
 // Refers to the tasks.
 template <class Tasks>
 watched_tasks watched(const Tasks& tasks) {
-  return {tasks.size(), tasks.space().size() - tasks.size(), texts_of(tasks.space()), tasks.renumbered()};
+  const renumbering* const numbers = tasks.renumbered();
+  return {tasks.size(), numbers == nullptr ? 0 : numbers->stored(), texts_of(tasks.space()), numbers};
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

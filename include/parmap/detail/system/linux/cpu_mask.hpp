@@ -43,5 +43,5 @@ class cpu_mask {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 #ifndef PARMAP_COMPILED
-#include <parmap/detail/schedule/cpu_mask.inl.hpp>
+#include <parmap/detail/system/linux/cpu_mask.inl.hpp>
 #endif

@@ -2,7 +2,7 @@
 // The bodies of cpu_mask.hpp.
 #pragma once
 
-#include <parmap/detail/schedule/cpu_mask.hpp>
+#include <parmap/detail/system/linux/cpu_mask.hpp>
 
 #include <cerrno>
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <parmap/detail/system/file_descriptor.hpp>
+#include <parmap/detail/system/linux/shared_memory.hpp>
 #include <parmap/detail/system/page_size.hpp>
-#include <parmap/detail/system/shared_memory.hpp>
 
 #include <sys/mman.h>
 
