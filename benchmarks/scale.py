@@ -100,18 +100,19 @@ def tasks_of(workers: int, seconds: float) -> int:
     return workers * max(LEAST, math.ceil(LENGTH / seconds))
 
 
-def simulate(costs: dict) -> list:
-    found = []
-    for name, carrier in carriers(costs).items():
-        for heavy in (False, True):
-            if carrier.row and heavy:
-                continue
-            for seconds in SECONDS:
-                for workers in WORKERS:
+def simulate(costs: dict, most: int, found: list, save) -> None:
+    """Up to this number of workers. What is in `found` is there already."""
+    known = {(each["carrier"], each["heavy"], each["seconds"], each["workers"]) for each in found}
+    for workers in (each for each in WORKERS if each <= most):
+        for name, carrier in carriers(costs).items():
+            for heavy in (False, True):
+                for seconds in SECONDS:
+                    if (carrier.row and heavy) or (name, heavy, seconds, workers) in known:
+                        continue
                     it = model.simulate(carrier, workers, seconds, heavy, tasks_of(workers, seconds))
                     found.append(dict(carrier=name, heavy=heavy, seconds=seconds, workers=workers, efficiency=it.efficiency, giver=it.giver))
                     print(f"{name}{', heavy' if heavy else ''}, {seconds:g} s, {workers}: {100 * it.efficiency:.0f} %, giver {100 * it.giver:.0f} %", file=sys.stderr, flush=True)
-    return found
+                    save()
 
 
 def check(costs: dict) -> list:
@@ -169,7 +170,7 @@ def of_model(found: dict) -> list:
             lines += [f"{name}, tasks {'with a heavy tail' if heavy else 'of one length'}:", "", *markup.head(["a task", *(f"{each:,} workers".replace(",", " ") for each in WORKERS)])]
             for seconds in SECONDS:
                 cells = {each["workers"]: f"{100 * each['efficiency']:.0f} ({100 * each['giver']:.0f})" for each in mine if each["seconds"] == seconds}
-                lines.append(markup.row([time_of(seconds), *(cells[each] for each in WORKERS)]))
+                lines.append(markup.row([time_of(seconds), *(cells.get(each, "-") for each in WORKERS)]))
             lines.append("")
     return lines[:-1]
 
@@ -190,6 +191,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, text in (("measure", "what the parts cost"), ("check", "the model beside maps under mpirun"), ("simulate", "the tables of the model")):
         parser.add_argument(f"--{name}", action="store_true", help=text)
+    parser.add_argument("--most", type=int, default=WORKERS[-1], help="simulate no more workers than this")
     parser.add_argument("--library", help="a built libparmap.a, so that the program of C++ compiles faster")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/scale.md")
     arguments = parser.parse_args()
@@ -201,9 +203,14 @@ def main() -> int:
         found |= dict(date=date, machine=machine.description(), load=os.getloadavg()[0], costs=measure())
     if arguments.check:
         found |= dict(checked=date, load_of_check=os.getloadavg()[0], check=check(found["costs"]))
+    def save() -> None:
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+    if arguments.measure:
+        found["model"] = []  # that of other costs
     if arguments.simulate:
-        found |= dict(model=simulate(found["costs"]))
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        simulate(found["costs"], arguments.most, found.setdefault("model", []), save)
+    save()
     blocks = {"costs": of_costs, "model": of_model, "check": of_check}
     for name, lines in {name: act(found) for name, act in blocks.items() if name in found}.items():
         print("\n".join(lines))

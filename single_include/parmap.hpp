@@ -12211,7 +12211,7 @@ struct run_fold {
   template <class Engine, class Tasks>
   [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
                                                        const options& of_map) const {
-    if constexpr (std::same_as<Engine, pool>) return {identity, 0, {}, 0};  // so that reduce_on has the only error
+    if constexpr (reduces_in_caller<Engine>) return {identity, 0, {}, 0};  // so that reduce_on has the only error
     else
       return fold_with_store(who, tasks.function(), tasks.space(), accumulator_reducer<T, Merge>(merge, identity),
                              of_map);
@@ -23525,7 +23525,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 // The name of the program's file, without its folder.
 [[nodiscard]] std::string program_name();
 // Empty if the system does not tell.
-[[nodiscard]] std::string host_name();
+[[nodiscard]] PARMAP_API std::string host_name();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 

@@ -55,23 +55,32 @@ class Lanes:
         self._ends: list = []  # of tasks that have not been counted, a heap
         self._draw = draw
         self._cost = cost
-        self.last = begin
+        self.total = self.longest = 0.0  # seconds of tasks
 
     @property
     def unfinished(self) -> int:
         return len(self._ends)
 
+    @property
+    def last(self) -> float:
+        return max(self._free)
+
     def grant(self, now: float, first: int, count: int) -> None:
         free, ends, draw, cost = self._free, self._ends, self._draw, self._cost
         for task in range(first, first + count):
-            end = max(now, free[0]) + draw(task) + cost
+            took = draw(task)
+            self.total += took
+            if took > self.longest:
+                self.longest = took
+            end = max(now, free[0]) + took + cost
             heapq.heapreplace(free, end)
             heapq.heappush(ends, end)
-        self.last = max(self.last, max(free))
 
     def when_left(self, left: int) -> float:
         """When no more than so many are unfinished."""
         over = len(self._ends) - left
+        if over == 1:
+            return self._ends[0]
         return 0.0 if over <= 0 else heapq.nsmallest(over, self._ends)[-1] if over < len(self._ends) // 2 else sorted(self._ends)[over - 1]
 
     def take(self, now: float) -> int:
@@ -285,15 +294,12 @@ def simulate(carrier: Carrier, workers: int, seconds: float, is_heavy: bool, tas
     """`seconds`: the mean of a task."""
     draw = heavy(seconds, seed) if is_heavy else constant(seconds)
     fluid = seconds < FLUID
-    found = Map(carrier, workers, per_node, tasks, draw, seconds, seed, fluid).run()
-    total = longest = 0.0
-    if fluid or not is_heavy:
-        total, longest = tasks * seconds, seconds
-    else:
-        for task in range(tasks):
-            took = draw(task)
-            total += took
-            longest = max(longest, took)
+    made = Map(carrier, workers, per_node, tasks, draw, seconds, seed, fluid)
+    found = made.run()
+    total, longest = tasks * seconds, seconds
+    if not fluid:
+        total = sum(each.node.total for each in made.agents)
+        longest = max(each.node.longest for each in made.agents)
     rounds = seconds * -(-tasks // workers) if not is_heavy else 0.0
     found.best = max(total / workers, longest, rounds)
     return found

@@ -134,7 +134,7 @@ struct run_fold {
   template <class Engine, class Tasks>
   [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
                                                        const options& of_map) const {
-    if constexpr (std::same_as<Engine, pool>) return {identity, 0, {}, 0};  // so that reduce_on has the only error
+    if constexpr (reduces_in_caller<Engine>) return {identity, 0, {}, 0};  // so that reduce_on has the only error
     else
       return fold_with_store(who, tasks.function(), tasks.space(), accumulator_reducer<T, Merge>(merge, identity),
                              of_map);

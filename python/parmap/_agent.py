@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import heapq
 import os
 import pickle
 import threading
@@ -26,7 +27,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from . import _errors
+from . import _errors, _parmap
 from ._agent_fold import run_blocks
 from ._agent_tasks import Program, programs, run_task
 from ._answer import Answer
@@ -116,6 +117,8 @@ class Job:
         self._low = 0
         self._urgent = False
         self._unfinished = 0
+        self._due: list[float] = []  # a heap: when failed tasks are tried again
+        self._has_postponed = False  # since the last answer
         self._failures = 0
         self._bytes = 0
         self._busy_since = 0.0
@@ -178,20 +181,21 @@ class Job:
     def _is_worth_telling(self, waited: float, patience: float) -> bool:
         if self._error or self.broken or self._kill or self._unfinished == 0 or waited >= patience or self._urgent:
             return True
-        some = len(self._done.indexes) + len(self._done.failed)
+        some = len(self._done.indexes) + len(self._done.failed) or self._has_postponed
         if not some or waited < _FLOOR:
             return False
-        return self._unfinished <= self._low or waited >= self.start.within or self._bytes > _MOST_BYTES
+        return self._unfinished - self._postponed() <= self._low or waited >= self.start.within or self._bytes > _MOST_BYTES
 
     def _answer(self) -> Answer:
         now = time.monotonic()
         state = "failed" if self._error else "broken" if self.broken or self._kill else "going"
         busy = now - self._busy_since if self._busy_since else 0.0
         finished = len(self._done.indexes) + (0 if self._folds else len(self._done.failed))
-        answer = self._done._replace(state=state, unfinished=self._unfinished, finished=finished, busy=busy, error=self._error)
+        postponed = self._postponed()
+        answer = self._done._replace(state=state, unfinished=self._unfinished, postponed=postponed, finished=finished, busy=busy, error=self._error)
         self._done = Answer.empty()
         self._bytes = 0
-        self._urgent = False
+        self._urgent = self._has_postponed = False
         self._busy_since = now if self._unfinished else 0.0
         return answer
 
@@ -312,7 +316,7 @@ class Job:
         options: dict[str, Any] = dict(
             timeout_sec=None if program.timeout_ns is None else program.timeout_ns / 1e9, retries=program.retries,
             retry_delay_sec=program.retry_delay_ns / 1e9, seed=program.seed,
-            retry_if=None if program.wants_retry is None else functools.partial(_wants_retry, program),
+            retry_if=self._wants_retry if program.wants_retry is not None or program.retry_delay_ns else None,
         )  # fmt: skip
         asked = check(
             functools.partial(run, self.name), (tasks,), None, self._executor, n_worker=None, n_simul=None, on_error=None,
@@ -353,8 +357,31 @@ class Job:
     def lane_of(self, worker: int | None) -> int | None:
         return None if worker is None else worker + self.start.lane
 
+    def _wants_retry(self, failure: Failure) -> bool:
+        """Of an attempt that has failed. While its task waits, the agent can do with another one."""
+        program = self._program
+        assert program is not None
+        if program.wants_retry is not None:
+            index, *element = failure.task  # type: ignore[misc]  # of a fold it is the accumulator
+            task = program.task(index, *(() if program.block else element))
+            if not program.wants_retry(replace(failure, index=index, task=task)):
+                return False
+        if program.retry_delay_ns:
+            wait = _parmap.retry_wait(program.retry_delay_ns, program.seed, failure.index, failure.attempts) / 1e9
+            with self.changed:
+                heapq.heappush(self._due, time.monotonic() + wait)
+                self._has_postponed = True
+                self.changed.notify_all()
+        return True
+
+    def _postponed(self) -> int:
+        now = time.monotonic()
+        while self._due and self._due[0] <= now:
+            heapq.heappop(self._due)
+        return min(len(self._due), self._unfinished)
+
     def _tell_if_it_is_time(self) -> None:
-        if self._unfinished <= self._low or self._urgent or self._bytes > _MOST_BYTES:
+        if self._unfinished - self._postponed() <= self._low or self._urgent or self._bytes > _MOST_BYTES:
             self.changed.notify_all()
 
 
@@ -363,9 +390,3 @@ class _Told(Stream):
 
     def _failed(self, told: Any, raised: Any, task: Any) -> Any:
         return told, None
-
-
-def _wants_retry(program: Program, failure: Failure) -> bool:
-    index, *element = failure.task  # of a fold it is the accumulator
-    task = program.task(index, *(() if program.block else element))
-    return bool(program.wants_retry(replace(failure, index=index, task=task)))  # type: ignore[misc]

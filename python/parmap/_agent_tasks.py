@@ -13,6 +13,8 @@ from . import _errors, _parmap, _task
 from ._arguments import Request
 from ._axes import arguments_at
 
+_loads = pickle.loads  # a task may replace it
+
 #: Of the maps of this agent, by name. Workers have inherited those of their map.
 programs: dict[str, Program] = {}
 
@@ -46,7 +48,7 @@ class Program:
         """`element`: of the first axis, pickled, if that is read as the stream goes."""
         if element is None:
             return arguments_at(self.groups, index)
-        return (pickle.loads(element), *arguments_at(self.groups[1:], index % self.of_one))
+        return (_loads(element), *arguments_at(self.groups[1:], index % self.of_one))
 
     def task(self, index: int, element: bytes | None = None) -> Any:
         """The inputs of a task, as users see them."""
@@ -100,7 +102,7 @@ BEGINNING = ()
 
 
 def as_it_was(value: Any) -> Any:
-    return pickle.loads(value) if type(value) is bytes else value
+    return _loads(value) if type(value) is bytes else value
 
 
 def _begin(program: Program, index: int) -> Any:

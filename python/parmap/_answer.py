@@ -12,6 +12,7 @@ class Answer(NamedTuple):
 
     state: str  # "unknown" (the agent needs the program), "going", "broken" (as if the agent were lost), "failed" (see error)
     unfinished: int = 0  # tasks that it has been given and that have not ended
+    postponed: int = 0  # of these, wait to be tried again
     finished: int = 0  # since the last answer
     busy: float = 0.0  # seconds since then with unfinished tasks
     indexes: array[int] = array("Q")  # of values
@@ -25,7 +26,7 @@ class Answer(NamedTuple):
 
     @classmethod
     def empty(cls) -> Answer:
-        return cls("going", 0, 0, 0.0, array("Q"), [], array("d"), array("l"), {}, [], b"", [])
+        return cls("going", 0, 0, 0, 0.0, array("Q"), [], array("d"), array("l"), {}, [], b"", [])
 
     def add_value(self, index: int, value: Any, attempts: int, seconds: float | None, worker: int | None) -> None:
         self.indexes.append(index)

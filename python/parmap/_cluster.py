@@ -57,6 +57,7 @@ class _Agent:
         self.busy = False  # an exchange is on its way
         self.open: list[Range] = []
         self.unfinished = 0
+        self.postponed = 0  # of these, wait to be tried again
         self.rate = 0.0  # tasks a second
         self.wanted = 0  # tasks that it should have at once
         self.patience = 0.0
@@ -223,8 +224,7 @@ class Caller:
         agent.unfinished += sum(each.end - each.first for each in ranges)
         # Without more to give, an agent has nothing to ask for; what waits for room may be there soon.
         more = not self._halted and (not self.tasks.are_all_given or (self._feed is not None and not self._feed.ended))
-        low = agent.wanted // 2 if more else 0
-        low = max(low, agent.workers - 1) if more else low
+        low = max(agent.wanted // 2, agent.workers - 1) if more else -1
         # A worker that is free may wait for the reader of a stream, or for its input: so the agent is to come back soon.
         waits = more and agent.unfinished < agent.workers and self._room is not None and (self._feed is not None or self._room() <= 0)
         agent.patience = min(_SHORT, 2 * agent.patience) if waits and not ranges else self._within / 4
@@ -270,9 +270,10 @@ class Caller:
         wanted = max(wanted, agent.workers)
         agent.wanted = wanted = min(wanted, even) if ends else wanted
         left = min(left, even)
-        lacks = wanted - agent.unfinished
+        at_work = agent.unfinished - agent.postponed
+        lacks = wanted - at_work
         # A few tasks more are not worth an exchange, unless workers wait for them.
-        if agent.unfinished >= agent.workers and lacks < wanted // 4:
+        if at_work >= agent.workers and lacks < wanted // 4:
             return 0
         return min(lacks, left)
 
@@ -324,7 +325,7 @@ class Caller:
             else:
                 self.tasks.note_failure(index, agent.place.host)
         self.completed += len(answer.indexes)
-        agent.unfinished = answer.unfinished
+        agent.unfinished, agent.postponed = answer.unfinished, answer.postponed
         if self.asked.max_failures is not None and self.failed >= self.asked.max_failures:
             self.halt(b"the map was stopped")
         if stopped and not self._halted:  # as its workers were lost
@@ -359,7 +360,7 @@ class Caller:
         """What is open at an agent that was lost."""
         self.tasks.lose(agent.open, agent.place.host)
         agent.open = []
-        agent.unfinished = 0
+        agent.unfinished = agent.postponed = 0
 
     # ---- the end
 

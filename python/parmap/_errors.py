@@ -20,6 +20,9 @@ from typing import Any
 
 from . import _parmap
 
+_dumps = pickle.dumps  # a task may replace it
+_loads = pickle.loads  # a task may replace it
+
 
 class ParmapWarning(RuntimeWarning):
     """Tasks of a map failed, or a worker did not end as it should.
@@ -150,7 +153,7 @@ _LONGEST_TEXT = 1 << 20
 def pickled(value: Any) -> bytes:
     """Pickles by protocol 5, or by cloudpickle if pickle refuses and cloudpickle is installed."""
     try:
-        return pickle.dumps(value, protocol=5)
+        return _dumps(value, protocol=5)
     except Exception as refused:
         return pickled_otherwise(value, refused)
 
@@ -282,7 +285,7 @@ def _pickled_if_it_survives(error: BaseException) -> tuple[bytes | None, bool]:
         data = _pickled_by_itself(error)
         if len(data) > _LONGEST_PICKLE:
             return None, False
-        again = pickle.loads(data)
+        again = _loads(data)
         text = str(error)
         if type(again) is not type(error):
             return None, False
@@ -299,7 +302,7 @@ def _pickled_if_it_survives(error: BaseException) -> tuple[bytes | None, bool]:
 
 def describe(error: BaseException) -> bytes:
     """In the worker: packs all that restore() needs."""
-    return pickle.dumps(
+    return _dumps(
         (
             _type_name(error),
             text_of(error)[:_LONGEST_TEXT],
@@ -314,7 +317,7 @@ def describe_within(error: BaseException, most: int) -> bytes:
     data = describe(error)
     if len(data) <= most:
         return data
-    return pickle.dumps((_type_name(error), text_of(error)[: most // 16], traceback_of(error)[-most // 4 :], None, False))
+    return _dumps((_type_name(error), text_of(error)[: most // 16], traceback_of(error)[-most // 4 :], None, False))
 
 
 _NO_RESULT = object()

@@ -19,6 +19,8 @@ from . import _errors
 from ._loaded import loaded
 from ._stable_function import are_same, stable_parts
 
+_loads = pickle.loads  # a task may replace it
+
 _LARGE = 1 << 16  # bytes; such buffers of inputs lie beside the pickle
 _MOST_KEPT = 64
 
@@ -216,14 +218,14 @@ def _function_of(data: bytes) -> Any:
     if data not in _read:
         if len(_read) >= _MOST_KEPT:
             _read.clear()
-        _read[data] = pickle.loads(data)
+        _read[data] = _loads(data)
     return _read[data]
 
 
 def read_function(data: bytes) -> Any:
     """What function() has pickled."""
     try:
-        return pickle.loads(data)
+        return _loads(data)
     except Exception as error:
         raise TypeError(
             f"parmap: the function cannot be read by a worker of the pool: {type(error).__name__}: {error}; a worker has each module "
@@ -234,7 +236,7 @@ def read_function(data: bytes) -> Any:
 def read_inputs(data: bytes, buffers: list[Any]) -> Any:
     """What inputs() has pickled."""
     try:
-        return pickle.loads(data, buffers=buffers)
+        return _loads(data, buffers=buffers)
     except Exception as error:
         raise TypeError(
             f"parmap: the arguments cannot be read by a worker of the pool: {type(error).__name__}: {error}"

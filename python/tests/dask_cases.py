@@ -220,6 +220,19 @@ def test_retries(client):
         pmap(task, range(5), retries=3, retry_if=lambda why: 1 / 0, engine=client)
 
 
+def test_other_tasks_run_while_a_failed_one_waits(client, tmp_path):
+    def task(i):
+        if i == 0 and parmap.context().attempt == 1:
+            raise ValueError
+        if i == 0:
+            return (tmp_path / "last").exists()
+        if i == 20:
+            (tmp_path / "last").touch()
+        return True
+
+    assert pmap(task, range(21), n_worker=1, retries=1, retry_delay_sec=4, engine=client) == [True] * 21
+
+
 def test_memory_limit(client):
     results = quiet(lambda i: len(bytes(500_000_000)) if i == 1 else i, range(3), memory_limit="200MB", engine=client)
     assert list(results) == [0, None, 2] and results.failures[0].kind == "out_of_memory"

@@ -92,8 +92,9 @@ def build_other_system(compiler, behind, with_suites, project, folder):
     if with_suites:
         programs.append(folder / "conformance.exe")
         macros = [each for each in behind if each.startswith("-D")] + ["-DASIO_HAS_CO_AWAIT=1", "-DASIO_HAS_STD_COROUTINE=1"]
-        compiler = [*compiler, "-O0", "-DPARMAP_COMPILED", *macros, f"-I{project}/include", "-isystem", str(asio_alone(folder)),
-                    "-isystem", str(GOOGLETEST / "include"), "-isystem", str(GOOGLETEST)]
+        # GoogleTest 1.12 uses FLT_MAX, and relies on another header for it.
+        compiler = [*compiler, "-O0", "-DPARMAP_COMPILED", *macros, "-include", "cfloat", f"-I{project}/include",
+                    "-isystem", str(asio_alone(folder)), "-isystem", str(GOOGLETEST / "include"), "-isystem", str(GOOGLETEST)]
         sources = [each for each in sorted((project / "src").glob("*.cpp")) if each.stem not in FORKING]
         sources += [project / "tests" / f"{each}.cpp" for each in SUITES]
         objects = compile_each(compiler, sources, folder)
@@ -122,8 +123,9 @@ def run_other_system(name, by, programs, folder):
     for program in programs:
         done = subprocess.run([command, str(program)], cwd=folder, env=environment, timeout=600, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-        said = [line for line in done.stdout.splitlines() if "WRONG" in line or "FAILED" in line or "not tried" in line]
-        print(f"{name}: {program.stem}: status {done.returncode}", *said, *done.stdout.splitlines()[-1:], sep="\n  ", flush=True)
+        said = done.stdout.splitlines()
+        said = [line for line in said[:-1] if "WRONG" in line or "FAILED" in line or "not tried" in line] + said[-1:]
+        print(f"{name}: {program.stem}: status {done.returncode}", *said, sep="\n  ", flush=True)
         right = right and done.returncode == 0
     subprocess.run([command, "wineboot", "--kill"], env=environment, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return right

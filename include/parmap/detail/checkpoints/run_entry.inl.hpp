@@ -6,23 +6,18 @@
 #include <parmap/detail/checkpoints/git_commit.hpp>
 #include <parmap/detail/checkpoints/run_entry.hpp>
 #include <parmap/detail/system/process_start.hpp>
+#include <parmap/detail/system/this_process.hpp>
 #include <parmap/store.hpp>
 #include <parmap/version.hpp>
 
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-inline std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
-}
 
 inline void run_entry::take_over(database& file) {
   statement open =

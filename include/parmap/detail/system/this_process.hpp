@@ -12,7 +12,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 // The name of the program's file, without its folder.
 [[nodiscard]] std::string program_name();
 // Empty if the system does not tell.
-[[nodiscard]] std::string host_name();
+[[nodiscard]] PARMAP_API std::string host_name();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
