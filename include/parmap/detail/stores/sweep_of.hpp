@@ -10,7 +10,6 @@
 #include <parmap/fargs.hpp>
 #include <parmap/product.hpp>
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
