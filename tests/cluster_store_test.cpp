@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A store and a trace of a map on ranks that are threads of this process: see cluster_test.cpp.
+// More than 400 lines, most of them for what a file that outlives a job may find in the next one.
 #include "cluster/ranks_in_threads.hpp"
 #include "json_value.hpp"
 #include "scratch_folder.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The bodies of cluster_call.hpp.
+// The bodies of cluster_call.hpp. More than 400 lines: one class, as the three steps of a call share its messages.
 #pragma once
 
 #include <parmap/detail/cluster/agent_pace.hpp>
