@@ -1489,7 +1489,8 @@ def _conclude(m: _Map, results: Results, level: int) -> Results:
 def parmap(
     func: Callable[..., Any], *args: Iterable[Any], grid: Any = None, where: Any = None,
     fargs: dict[str, Any] | None = None, engine: Any = "multi", timeout_sec: float | None = None,
-    deadline_sec: Any = None, deadline: Any = None, n_worker: int | None = None, on_error: Any = None, reporter: Any = None, label: Any = None,
+    deadline_sec: Any = None, deadline: Any = None, n_worker: int | None = None, on_error: Any = None,
+    reporter: Any = None, label: Any = None,
     times: bool = False, trace: Any = None, retries: int = 0, retry_delay_sec: float = 0, retry_if: Any = None,
     seed: int | None = None, memory_limit: Any = None, init: Callable[[], Any] | None = None, finish: Any = None,
     max_failures: Any = None, stop: Any = None, max_tasks: Any = None, start: str = _START, checkpoint: Any = None,
