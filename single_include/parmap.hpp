@@ -3265,6 +3265,8 @@ PARMAP_API void check_values(const options& chosen);
 [[noreturn]] PARMAP_API void refuse_stream_options();
 // Throws the std::invalid_argument of what runs no part of a map.
 [[noreturn]] PARMAP_API void refuse_part(std::string_view what);
+// That of an engine whose ranks call the map together.
+[[noreturn]] PARMAP_API void refuse_part_of_ranks(std::string_view engine);
 inline void check_is_whole(const options& chosen, std::string_view what) {
   if (!chosen.part.is_whole()) refuse_part(what);
 }
@@ -9710,7 +9712,7 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     constexpr bool has_parts = is_map && !is_collective<Engine>;
     if constexpr (!has_parts) {
       if constexpr (is_collective<Engine>)
-        if (!chosen.part.is_whole()) refuse(who.name(), "part", Engine::why_no_part);
+        if (!chosen.part.is_whole()) refuse_part_of_ranks(who.name());
       check_is_whole(chosen, "this function");
     }
     const interrupt_scope interrupts(chosen);
@@ -15778,6 +15780,11 @@ PARMAP_INLINE void refuse_part(std::string_view what) {
   throw std::invalid_argument("parmap: " + std::string(what) +
                               " has no options.part; parmap::map and parmap::stream have it, and store what a later "
                               "program combines");
+}
+
+PARMAP_INLINE void refuse_part_of_ranks(std::string_view engine) {
+  refuse(engine, "part",
+         "as its ranks share the tasks already; for parts start an array of jobs on one machine each, with multi");
 }
 
 PARMAP_INLINE std::uint64_t unchosen_seed(const part& which) { return which.is_whole() ? fresh_seed() : 0; }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // observer_queue passes on in a thread of its own; time_keeper adds up.
+#include "recorded_attempts.hpp"
+
 #include <parmap/detail/observers/observer_queue.hpp>
 #include <parmap/detail/observers/time_keeper.hpp>
 #include <parmap/parmap.hpp>
@@ -106,15 +108,11 @@ TEST(observer_queue_test, holds_nobody_up_until_its_bound) {
 TEST(observer_queue_test, takes_what_a_map_tells) {
   time_keeper kept;
   observer_queue queue(kept);
-  const auto run = [&queue](const auto& engine, const auto& tasks, const parmap::options& of_map) {
-    auto made = engine.run(tasks.observed_by(queue), of_map);
-    queue.drain();
-    return made;
-  };
   const auto f = [](int x) { return x; };
   const std::vector<int> numbers(1000);
-  EXPECT_TRUE(parmap::detail::map_axes_by(run, parmap::threads, f, {}, numbers).ok());
-  EXPECT_TRUE(parmap::detail::map_axes_by(run, parmap::multi, f, {}, numbers).ok());
+  EXPECT_TRUE(recorded::map(queue, parmap::threads, f, numbers).ok());
+  EXPECT_TRUE(recorded::map(queue, parmap::multi, f, numbers).ok());
+  queue.drain();
   EXPECT_EQ(kept.times().slowest.size(), 5U);
 }
 

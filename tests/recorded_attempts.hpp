@@ -157,13 +157,21 @@ class attempts final : public attempt_observer {
   std::atomic<int> inside_{0};
 };
 
-// A map that tells `who`.
+// Runs a map that tells `who`.
+struct observed_run {
+  attempt_observer& who;
+
+  static constexpr bool is_map = true;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& it, const Tasks& tasks, const parmap::options& of_map) const {
+    return it.run(tasks.observed_by(who), of_map);
+  }
+};
+
 template <class Engine, class F, class Axis>
 auto map(attempt_observer& who, const Engine& engine, F f, const Axis& axis, parmap::options chosen = {}) {
-  const auto run = [&who](const Engine& it, const auto& tasks, const parmap::options& of_map) {
-    return it.run(tasks.observed_by(who), of_map);
-  };
-  return parmap::detail::map_axes_by(run, engine, f, std::move(chosen), axis);
+  return parmap::detail::map_axes_by(observed_run{who}, engine, f, std::move(chosen), axis);
 }
 
 }  // namespace recorded

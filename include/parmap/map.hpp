@@ -198,7 +198,7 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     constexpr bool has_parts = is_map && !is_collective<Engine>;
     if constexpr (!has_parts) {
       if constexpr (is_collective<Engine>)
-        if (!chosen.part.is_whole()) refuse(who.name(), "part", Engine::why_no_part);
+        if (!chosen.part.is_whole()) refuse_part_of_ranks(who.name());
       check_is_whole(chosen, "this function");
     }
     const interrupt_scope interrupts(chosen);

@@ -102,9 +102,6 @@ class mpi_engine {
 
   static constexpr bool is_collective = true;  // see map.hpp
 
-  static constexpr std::string_view why_no_part =
-      "as its ranks share the tasks already; for parts start an array of jobs on one machine each, with multi";
-
   /// "mpi".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "mpi"; }
 

@@ -186,6 +186,8 @@ PARMAP_API void check_values(const options& chosen);
 [[noreturn]] PARMAP_API void refuse_stream_options();
 // Throws the std::invalid_argument of what runs no part of a map.
 [[noreturn]] PARMAP_API void refuse_part(std::string_view what);
+// That of an engine whose ranks call the map together.
+[[noreturn]] PARMAP_API void refuse_part_of_ranks(std::string_view engine);
 inline void check_is_whole(const options& chosen, std::string_view what) {
   if (!chosen.part.is_whole()) refuse_part(what);
 }

@@ -54,6 +54,11 @@ PARMAP_INLINE void refuse_part(std::string_view what) {
                               "program combines");
 }
 
+PARMAP_INLINE void refuse_part_of_ranks(std::string_view engine) {
+  refuse(engine, "part",
+         "as its ranks share the tasks already; for parts start an array of jobs on one machine each, with multi");
+}
+
 PARMAP_INLINE std::uint64_t unchosen_seed(const part& which) { return which.is_whole() ? fresh_seed() : 0; }
 
 PARMAP_INLINE void refuse_interrupts(std::string_view what) {
