@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 #include <parmap/axis.hpp>
+#include <parmap/checkpoint.hpp>
 #include <parmap/detail/cluster/outcome_courier.hpp>
 #include <parmap/engine/serial.hpp>
 #include <parmap/map.hpp>
