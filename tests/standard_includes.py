@@ -24,7 +24,7 @@ HEADERS = {
     "cmath": "isfinite isnan log10 lround signbit",
     "complex": "complex",
     "concepts": "constructible_from convertible_to copy_constructible copyable default_initializable invocable move_constructible predicate same_as "
-                "unsigned_integral integral",
+                "unsigned_integral integral floating_point",
     "condition_variable": "condition_variable condition_variable_any",
     "coroutine": "coroutine_traits",
     "cstddef": "byte ptrdiff_t size_t to_integer",
@@ -32,6 +32,7 @@ HEADERS = {
     "cstdio": "fflush fprintf fputs rename snprintf size_t",
     "cstdlib": "abort atexit atoi atol calloc exit free getenv strtod strtol strtoll strtoul strtoull size_t",
     "cstring": "memcpy strcmp strcspn strlen strrchr strstr size_t",
+    "csignal": "signal",
     "ctime": "size_t",
     "deque": "deque erase_if",
     "exception": "current_exception exception exception_ptr make_exception_ptr nested_exception rethrow_exception terminate throw_with_nested "
@@ -40,13 +41,13 @@ HEADERS = {
     "filesystem": "filesystem",
     "forward_list": "forward_list",
     "fstream": "ofstream",
-    "functional": "bind cref function hash invoke is_bind_expression_v plus ref reference_wrapper unwrap_reference_t",
+    "functional": "bind cref function hash invoke is_bind_expression_v less plus ref reference_wrapper unwrap_reference_t",
     "initializer_list": "initializer_list",
     "ios": "ios_base streamsize",
     "iosfwd": "basic_istream basic_ostream ostream streambuf",
     "iostream": "cerr clog cout",
     "istream": "basic_istream",
-    "iterator": "back_inserter contiguous_iterator default_sentinel_t distance forward_iterator_tag input_iterator_tag input_or_output_iterator "
+    "iterator": "back_inserter contiguous_iterator default_sentinel_t distance forward_iterator_tag input_iterator_tag input_or_output_iterator weakly_incrementable "
                 "iter_difference_t iter_reference_t iter_value_t make_move_iterator next prev random_access_iterator_tag size unreachable_sentinel_t "
                 "ranges::begin ranges::data ranges::end ranges::size",
     "limits": "numeric_limits",
@@ -60,6 +61,7 @@ HEADERS = {
     "optional": "nullopt optional hash",
     "ostream": "basic_ostream ostream",
     "random": "seed_seq uniform_real_distribution",
+    "random": "random_device random_device::max random_device::min",
     "ranges": "ranges views default_sentinel_t",
     "set": "set erase_if",
     "source_location": "source_location",
