@@ -215,8 +215,10 @@ class _Digest:
         self._globals(func)
         if (inner := getattr(func, "__wrapped__", None)) is not None and isinstance(inner, types.FunctionType):
             self.add_function(inner, captured)
+        is_of_library = _is_a_place(func.__code__.co_filename)  # a wrapper, such as dataclass makes for __repr__
         for name, value in captured_values(func) if captured else ():
-            self._value(f"{name}, captured by {func.__qualname__}", value)
+            if not is_of_library or plain(value) is not None or function_behind(value) is not None:  # what else it holds is its own
+                self._value(f"{name}, captured by {func.__qualname__}", value)
 
     def _globals(self, func: types.FunctionType) -> None:
         if _is_installed(func.__module__):

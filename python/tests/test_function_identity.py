@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What makes a function another one for a checkpoint: whatever its results depend on, as far as it can be seen. The rest is told."""
 
+import dataclasses
 import functools
 import subprocess
 import sys
@@ -202,6 +203,19 @@ def test_what_cannot_be_seen_is_told(tmp_path, monkeypatch):
     here = module()
     assert identity_of(here.Words(a=1), {}).uncovered == ["the object that is called, of type Words"]
     assert identity_of(here.plain, dict(g=here.scaled(here.plain, 1))).uncovered == ["fixed g, of type scaled"]
+
+
+@dataclasses.dataclass
+class Price:
+    mean: float
+
+
+def priced(x):
+    return Price(x)
+
+
+def test_what_dataclass_writes_holds_nothing_of_the_program():
+    assert identity_of(priced, {}).uncovered == []
 
 
 def test_a_docstring_is_no_code():
