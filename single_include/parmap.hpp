@@ -8580,12 +8580,12 @@ struct json_value {
 [[nodiscard]] PARMAP_API const json_value* json_behind(const json_value& it, std::string_view key);
 
 // Each of these throws other_format if it is another value.
-[[nodiscard]] PARMAP_API bool boolean_of(const json_value& it);
-[[nodiscard]] PARMAP_API double real_of(const json_value& it);  // also an integer that a double holds exactly
-[[nodiscard]] PARMAP_API std::int64_t integer_of(const json_value& it);
-[[nodiscard]] PARMAP_API std::uint64_t natural_of(const json_value& it);
-[[nodiscard]] PARMAP_API const std::string& text_of(const json_value& it);
-[[nodiscard]] PARMAP_API const std::vector<json_value>& items_of(const json_value& it);  // of a list or tuple
+[[nodiscard]] PARMAP_API bool boolean_of(const json_value& of);
+[[nodiscard]] PARMAP_API double real_of(const json_value& of);  // also an integer that a double holds exactly
+[[nodiscard]] PARMAP_API std::int64_t integer_of(const json_value& of);
+[[nodiscard]] PARMAP_API std::uint64_t natural_of(const json_value& of);
+[[nodiscard]] PARMAP_API const std::string& text_of(const json_value& of);
+[[nodiscard]] PARMAP_API const std::vector<json_value>& items_of(const json_value& of);  // of a list or tuple
 // Of a dict: the entries, each a key and a value.
 [[nodiscard]] PARMAP_API std::vector<std::pair<json_value, json_value>> entries_of(const json_value& it);
 
@@ -12249,8 +12249,7 @@ consteval bool check_fold() {
       !is_collective<Engine>,
       "parmap::fold: parmap::mpi has no fold, as the accumulators would stay in the workers of each rank; use "
       "parmap::map_reduce(parmap::mpi, f, op, init, ...), where f returns what one task adds");
-  if constexpr (is_collective<Engine>) return false;
-  else if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
+  if constexpr (is_collective<Engine> || !check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
   else return check_calls_of_fold<T, Step, Merge, typename product_space<axis_of<Axes>...>::elements>;
 }
 
@@ -22899,9 +22898,11 @@ class json_parser {
     const std::string_view word = text_.substr(at_, (end == std::string_view::npos ? text_.size() : end) - at_);
     at_ += word.size();
     json_value it;
+    const char* const begin = word.begin();
+    const char* const last = word.end();
     const auto read = [&](auto& x) {
-      const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), x);
-      return error == std::errc() && stop == word.data() + word.size();
+      const auto [stop, error] = std::from_chars(begin, last, x);
+      return error == std::errc() && stop == last;
     };
     if (word.find_first_of(".eE") != std::string_view::npos) {
       if (!read(it.real)) fail();

@@ -232,16 +232,6 @@ TEST(checkpoint_versions, begin_anew_and_keep_the_others) {
   EXPECT_EQ(sweep(99, "2"), (std::vector{11, 12}));
 }
 
-TEST(checkpoint_refusals, of_functions_and_engines_without_a_store) {
-  const folder here;
-  const auto kept = [&] { return stored(here.file()); };
-  const auto f = [](int x) { return x; };
-  const std::vector xs{1, 2};
-  std::vector<int> out(2);
-  EXPECT_THROW(std::ignore = parmap::map_into(parmap::threads, out, f, xs, kept()), std::invalid_argument);
-  EXPECT_FALSE(std::filesystem::exists(here.file()));
-}
-
 struct without_codec {
   explicit without_codec(int x) : at(std::make_shared<int>(x)) {}
   std::shared_ptr<int> at;

@@ -170,8 +170,7 @@ consteval bool check_fold() {
       !is_collective<Engine>,
       "parmap::fold: parmap::mpi has no fold, as the accumulators would stay in the workers of each rank; use "
       "parmap::map_reduce(parmap::mpi, f, op, init, ...), where f returns what one task adds");
-  if constexpr (is_collective<Engine>) return false;
-  else if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
+  if constexpr (is_collective<Engine> || !check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
   else return check_calls_of_fold<T, Step, Merge, typename product_space<axis_of<Axes>...>::elements>;
 }
 

@@ -15,11 +15,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -41,7 +43,8 @@ inline checkpoint_run::checkpoint_run(const checkpoint_request& asked, const swe
   try {
     open(what);
   } catch (...) {
-    if (made_ && !was_there_)  // else another process has made it meanwhile
+    std::error_code unknown;  // one that has tables may be another process's, which has made it meanwhile
+    if (!was_there_ && (made_ || std::filesystem::file_size(asked_.path, unknown) == 0))
       for (const char* const end : {"", "-wal", "-shm"}) static_cast<void>(::unlink((asked_.path + end).c_str()));
     throw;
   }
@@ -164,7 +167,7 @@ inline void checkpoint_run::compare_fold(const sweep& what) {
 
 // What this call has not: further fixed arguments; of Python what a function has captured, and more.
 inline void checkpoint_run::refuse_further_fields(const sweep& what) {
-  std::set<std::string, std::less<>> known{"function", "result", "kind", "seed"};
+  std::set<std::string, std::less<>> known{"function", "result", "kind", "seed", "part"};
   if (what.block > 0) known.insert({"tasks in a block of the fold", "identity"});
   for (std::size_t k = 0; k < what.fixed.size(); ++k) known.insert("fixed " + std::to_string(k + 1));
   statement further = file_.prepare(

@@ -47,12 +47,12 @@ struct json_value {
 [[nodiscard]] PARMAP_API const json_value* json_behind(const json_value& it, std::string_view key);
 
 // Each of these throws other_format if it is another value.
-[[nodiscard]] PARMAP_API bool boolean_of(const json_value& it);
-[[nodiscard]] PARMAP_API double real_of(const json_value& it);  // also an integer that a double holds exactly
-[[nodiscard]] PARMAP_API std::int64_t integer_of(const json_value& it);
-[[nodiscard]] PARMAP_API std::uint64_t natural_of(const json_value& it);
-[[nodiscard]] PARMAP_API const std::string& text_of(const json_value& it);
-[[nodiscard]] PARMAP_API const std::vector<json_value>& items_of(const json_value& it);  // of a list or tuple
+[[nodiscard]] PARMAP_API bool boolean_of(const json_value& of);
+[[nodiscard]] PARMAP_API double real_of(const json_value& of);  // also an integer that a double holds exactly
+[[nodiscard]] PARMAP_API std::int64_t integer_of(const json_value& of);
+[[nodiscard]] PARMAP_API std::uint64_t natural_of(const json_value& of);
+[[nodiscard]] PARMAP_API const std::string& text_of(const json_value& of);
+[[nodiscard]] PARMAP_API const std::vector<json_value>& items_of(const json_value& of);  // of a list or tuple
 // Of a dict: the entries, each a key and a value.
 [[nodiscard]] PARMAP_API std::vector<std::pair<json_value, json_value>> entries_of(const json_value& it);
 

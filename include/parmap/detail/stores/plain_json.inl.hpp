@@ -84,9 +84,11 @@ class json_parser {
     const std::string_view word = text_.substr(at_, (end == std::string_view::npos ? text_.size() : end) - at_);
     at_ += word.size();
     json_value it;
+    const char* const begin = word.begin();
+    const char* const last = word.end();
     const auto read = [&](auto& x) {
-      const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), x);
-      return error == std::errc() && stop == word.data() + word.size();
+      const auto [stop, error] = std::from_chars(begin, last, x);
+      return error == std::errc() && stop == last;
     };
     if (word.find_first_of(".eE") != std::string_view::npos) {
       if (!read(it.real)) fail();
