@@ -9614,16 +9614,19 @@ inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed;
 template <class Engine>
 inline constexpr bool is_collective = requires { requires Engine::is_collective; };
 
-// The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
+// The failures with their inputs. Under multi a child reads the inputs.
+template <class Engine, class Tasks>
+failure_list inputs_read_for(const Engine& who, const Tasks& tasks, failure_list failures) {
+  if constexpr (has_multi)
+    if (who.name() == multi.name()) return with_inputs_by_child(tasks, std::move(failures));
+  return with_inputs(tasks, std::move(failures));
+}
+
+// The results, with what was measured.
 template <class Results, class Engine, class Tasks>
 Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
   map_times times = kept.times();
-  const auto described = [&](failure_list failures) {
-    if constexpr (has_multi)
-      if (who.name() == multi.name()) return with_inputs_by_child(tasks, std::move(failures));
-    return with_inputs(tasks, std::move(failures));
-  };
-  take_inputs(times, described(as_failures(times)));
+  take_inputs(times, inputs_read_for(who, tasks, as_failures(times)));
   made.note_times(std::move(times));
   return made;
 }
@@ -9640,8 +9643,7 @@ template <class Results, class Engine, class Tasks>
 void describe_stored(Results& made, const Engine& who, const Tasks& tasks) {
   if (made.stored() == 0 || made.ok()) return;
   failure_list all = made.failures();
-  made.note_described(who.name() == multi.name() ? with_inputs_by_child(tasks, std::move(all))
-                                                 : with_inputs(tasks, std::move(all)));
+  made.note_described(inputs_read_for(who, tasks, std::move(all)));
 }
 
 // The engine for maps with options that few have, so that others do not pay for them, and it is compiled twice only.
@@ -9719,13 +9721,12 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if constexpr (!is_collective<Engine>)
       if (!chosen.seed && !has_store) chosen.seed = unchosen_seed(chosen.part);
-    if constexpr (has_parts)
-      if (!chosen.part.is_whole() && !has_store) return run_part(run, who, f, space, std::as_const(chosen));
+    const bool is_plain = !chosen.times && !has_store && (!has_parts || chosen.part.is_whole());
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
-      if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if (is_collective<Engine> || (!chosen.times && !has_store)) {
+      if (is_plain) return run(who, tasks, std::as_const(chosen));
+    } else if (is_collective<Engine> || is_plain) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
       if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
@@ -9737,6 +9738,8 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
         if constexpr (is_map) return run_with_store(run, who, f, space, std::as_const(chosen));
         else return run.with_store(who, tasks, std::as_const(chosen));
       }
+    if constexpr (has_parts)
+      if (!chosen.part.is_whole()) return run_part(run, who, f, space, std::as_const(chosen));
     return run_watched(run, who, tasks, std::as_const(chosen));
   }
 }
@@ -9775,7 +9778,7 @@ auto map_default(F& f, options&& chosen, Axes&&... axes) {
                   "parmap::map: f returns void, and the default engine multi runs it in worker processes, where its "
                   "writes would vanish; return "
                   "the value, or name an engine: parmap::map(parmap::threads, f, ...)");
-  return map_axes(multi, f, std::move(chosen), std::forward<Axes>(axes)...);
+  return map_axes_by(run_by_engine(), multi, f, std::move(chosen), std::forward<Axes>(axes)...);
 }
 
 }  // namespace detail

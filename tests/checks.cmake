@@ -116,8 +116,8 @@ file(GLOB misuse CONFIGURE_DEPENDS misuse/*.cpp)
 set(misuse_command "${Python3_EXECUTABLE}" "${CMAKE_CURRENT_SOURCE_DIR}/misuse.py")
 foreach(source IN LISTS misuse)
   get_filename_component(name "${source}" NAME_WE)
-  # The good half of a file that defines something, or specialises a template, is a program of its own.
-  file(STRINGS "${source}" apart REGEX "^(#define |namespace |template <>)" LIMIT_COUNT 1)
+  # The good half of a file that defines something, specialises a template or has a header beside it is a program of its own.
+  file(STRINGS "${source}" apart REGEX "^(#define |namespace |template <>|#include \")" LIMIT_COUNT 1)
   file(STRINGS "${source}" defines REGEX "#define " LIMIT_COUNT 1)
   file(STRINGS "${source}" with_async REGEX "#include <parmap/async.hpp>" LIMIT_COUNT 1)
   set(header parmap)

@@ -10,4 +10,7 @@ int f(int x) { return x; }
 asio::awaitable<int> f(int x) { co_return x; }
 #endif
 
-int main() { static_cast<void>(parmap::async_map(f, std::vector<int>{1})); }
+int main() {
+  static_cast<void>(parmap::async_map(f, std::vector<int>{1}));
+  return 0;
+}
