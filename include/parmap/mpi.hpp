@@ -16,12 +16,14 @@
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
+#include <chrono>
 #include <exception>
 #include <optional>
 #include <source_location>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -241,6 +243,8 @@ class mpi_session {
       detail::say_on_stderr("parmap: an exception ends the mpi_session of rank " + std::to_string(rank_) +
                             "; the MPI job is ended, as the other ranks would wait for it" +
                             (last.empty() ? "" : "; the last map that failed: " + last) + '\n');
+      // MPICH's mpirun drops what it has not forwarded yet when a rank aborts.
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
       MPI_Abort(MPI_COMM_WORLD, 1);
     }
     int finalised = 0;

@@ -2,6 +2,9 @@
 // Programs that go wrong, or are started wrong; run.sh looks at what they say. mpi_cases CASE
 #include <parmap/mpi.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -19,6 +22,14 @@ namespace {
 int same(int x) { return x; }
 const std::vector<int> xs(10);
 
+// What follows on stderr goes to the file that takes the job's stderr: MPICH's mpirun may drop what a rank writes just
+// before it aborts.
+void write_stderr_past_the_launcher() {
+  const int file = open(std::getenv("PARMAP_STDERR"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0 || dup2(file, STDERR_FILENO) < 0) throw std::runtime_error("PARMAP_STDERR cannot be opened");
+  close(file);
+}
+
 int run(std::string_view which, int argc, char** argv) {
   if (which == "uninitialised") {
     static_cast<void>(parmap::map(parmap::mpi, same, xs));
@@ -35,6 +46,7 @@ int run(std::string_view which, int argc, char** argv) {
     MPI_Finalize();
     return finalised;
   }
+  if (which == "exception" || which == "disagree") write_stderr_past_the_launcher();
   const parmap::mpi_session session(argc, argv);
   if (which == "alone") {  // under the launcher of another MPI
     static_cast<void>(parmap::map(parmap::mpi, same, xs));

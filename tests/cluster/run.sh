@@ -51,7 +51,7 @@ expect() {
   local case=$1 ranks=$2 wanted=$3 text=$4 status=0 out=$directory/$1.out err=$directory/$1.err
   local command=("${launcher[@]}" -n "$ranks" "$program" "$case")
   ((ranks > 0)) || command=("$program" "$case")
-  PARMAP_STDERR=$err timeout 60 "${command[@]}" >"$out" 2>"$err" </dev/null || status=$?
+  PARMAP_STDERR=$err timeout 60 "${command[@]}" >"$out" 2>>"$err" </dev/null || status=$?
   [[ ($wanted == good && $status == 0) || ($wanted == bad && $status != 0 && $status != 124) ]] || {
     echo "$case on $ranks ranks: status $status, where $wanted was expected"
     failed=1
