@@ -277,7 +277,7 @@ inline stored_outcome checkpoint_run::outcome_of(const statement& row, bool valu
   if (const std::int64_t kind = row.integer(1); kind != 0) it.kind = static_cast<failure_kind>(kind - 1);
   it.attempts = static_cast<unsigned>(row.integer(2));
   if (!row.is_null(3))
-    it.took = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(row.real(3)));
+    it.took = std::chrono::round<std::chrono::nanoseconds>(std::chrono::duration<double>(row.real(3)));
   if (!row.is_null(4)) it.worker = static_cast<unsigned>(row.integer(4));
   if (it.kind) it.message = row.bytes(6);
   else if (values) it.value = row.value(static_cast<value_format>(row.integer(5)), 6);
