@@ -159,7 +159,9 @@ TYPED_TEST(checkpoint_skipping, what_was_stopped_goes_on) {
   const auto ran = runs.take();
   ASSERT_EQ(first.failures().size() + ran, 2000U);
   const auto whole = parmap::map(TypeParam::engine, f, std::views::iota(0, 2000), stored(here.file()));
-  EXPECT_EQ(runs.take(), 2000U - ran);
+  EXPECT_EQ(runs.take(), 2000U - whole.stored());
+  EXPECT_LE(whole.stored(), ran);
+  EXPECT_GE(whole.stored() + some.workers, ran) << "only a task that the stop may have reached runs again";
   EXPECT_EQ(whole.value(), parmap::map(parmap::serial, f, std::views::iota(0, 2000), {.seed = whole.seed()}).value());
 }
 
