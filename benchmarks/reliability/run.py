@@ -135,7 +135,7 @@ TITLES = {
 
 def steady(line: str) -> str:
     """Return the line without the parts that may differ between runs."""
-    return re.sub(r"\d+\.\d+ s|\d+ MB|(rand\(\)|numpy): \d+", "~", line)
+    return re.sub(r"\d+\.\d+ s|\d+ MB|(rand\(\)|numpy): \d+", "~", re.sub(r" after \d+ s", "", line))
 
 
 def check(commands) -> int:
