@@ -4465,9 +4465,10 @@ enum class worker_event {
   waits,  // nothing can be claimed now
 };
 
-// The engine calls one function at a time. multi calls from the thread that called map, and may do so some milliseconds
-// after the event; threads and serial call from the thread that runs the task; async from its loop. What must not hold
-// them up goes through an observer_queue. An observer that fails keeps its error to itself until its owner asks for it.
+// The engine makes one call at a time for each worker, so threads makes several at once. multi calls from the thread
+// that called map, and may do so some milliseconds after the event; threads and serial call from the thread that runs
+// the task; async from its loop. What must not hold them up goes through an observer_queue. An observer that fails
+// keeps its error to itself until its owner asks for it.
 class attempt_observer {
  public:
   attempt_observer(const attempt_observer&) = delete;
@@ -12577,6 +12578,7 @@ std::unique_ptr<open_store> open_store_of_stream(const F& f, const Space& space,
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// Workers tell it at once, and share no memory but where an attempt is one of the slowest.
 class time_keeper final : public attempt_observer {
  public:
   static constexpr std::size_t most_kept = 5;
@@ -12599,16 +12601,24 @@ class time_keeper final : public attempt_observer {
   PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
   // Returns its entry if it is one of the slowest.
   PARMAP_API task_time* add(const attempt& it) noexcept;
-  void note_workers(unsigned workers) noexcept { workers_ = workers; }
+  void note_workers(unsigned workers) noexcept { workers_.store(workers, std::memory_order_relaxed); }
 
   // What it has heard so far. The inputs of the slowest tasks are empty.
   [[nodiscard]] PARMAP_API map_times times() const;
 
  private:
+  static constexpr std::size_t lanes = 16;
+
+  struct alignas(128) lane {
+    std::atomic<std::int64_t> busy{};  // ns
+  };
+
+  std::array<lane, lanes> lanes_{};  // of the workers, by their number modulo `lanes`
   attempt_observer* next_;
   attempt::clock::time_point begun_;
-  std::chrono::nanoseconds busy_{};
-  unsigned workers_{};
+  std::atomic<std::int64_t> least_slow_{-1};  // ns: what took no longer is not one of the slowest
+  std::atomic<unsigned> workers_{};
+  mutable std::mutex mutex_;
   std::vector<task_time> slowest_;  // the slowest first
 };
 
@@ -20897,7 +20907,7 @@ PARMAP_INLINE failure_list add_failures(failure_list list, failure_runs more) {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/observers/attempt_teller.hpp
-// attempt_teller: tells an observer of the attempts that threads of this process make, one call at a time.
+// attempt_teller: tells an observer of the attempts that threads of this process make.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -20913,30 +20923,23 @@ class attempt_teller {
   // Each worker keeps its attempt from its begin to its end.
   void begin(attempt& it, std::uint64_t task, unsigned number, unsigned worker) {
     it = {task, number, worker, attempt::clock::now(), {}};
-    const std::scoped_lock lock(mutex_);
     to_->begun(it);
   }
   // It runs no more. For an attempt that has failed, before options::retry_if is asked: that is no time of the task.
   static void stop(attempt& it) noexcept { it.took = attempt::clock::now() - it.began; }
   void end(attempt& it, seen_value value, const failure* why = nullptr) {
     if (it.took == it.took.zero()) stop(it);
-    const std::scoped_lock lock(mutex_);
     to_->ended(it, value, why);
   }
   // It will be tried again.
   void fail(attempt& it, const failure& why) {
     if (it.took == it.took.zero()) stop(it);
-    const std::scoped_lock lock(mutex_);
     to_->failed(it, why);
   }
-  void tell(unsigned worker, worker_event what) {
-    const std::scoped_lock lock(mutex_);
-    to_->happened_to(worker, what, attempt::clock::now());
-  }
+  void tell(unsigned worker, worker_event what) { to_->happened_to(worker, what, attempt::clock::now()); }
 
  private:
   attempt_observer* to_;
-  std::mutex mutex_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -23335,7 +23338,9 @@ class open_store::state {
     return failed;
   }
 
+  // Codecs are called one at a time.
   void store(const attempt& it, seen_value value, const failure* why) noexcept {
+    const std::scoped_lock lock(mutex_);
     note_time(choice_.task(it.task), it.took, it.worker);
     if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
       return;
@@ -23442,6 +23447,7 @@ class open_store::state {
   deadline last_;
   task_measures measured_;  // of a map
   bool sees_stops_{};
+  std::mutex mutex_;
   std::stop_source stop_;
   std::stop_callback<request_stop> by_caller_;
   std::optional<std::stop_callback<request_stop>> by_store_;
@@ -23892,6 +23898,10 @@ struct record_request {
 };
 
 // A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
+//
+// Workers tell it at once. Each has a lane, which it shares with few others. A short task that has a value leaves no
+// more than its attempt there; they come into the account and the events together, before anything else of that lane.
+// Order of the locks: a lane's, then the account's.
 class map_recorder final : public attempt_observer {
  public:
   // Makes the files. `next` hears everything, too; null: there is none. Throws std::runtime_error if a file cannot be
@@ -23923,11 +23933,21 @@ class map_recorder final : public attempt_observer {
   static constexpr std::size_t much = 1 << 20;  // bytes that are worth a write before the next beat
   static constexpr std::size_t samples = 30;    // beats, for the rate
 
+  static constexpr std::size_t lanes = 16;
+  static constexpr std::size_t most_waiting = 64;  // attempts in a lane
+
   struct seat {
     attempt running{.number = 0};  // number 0: none
     std::string inputs{};
     bool has_inputs{};
     attempt::clock::time_point asked{};  // when the inputs were asked for last
+    bool waits{};                        // and the events know it
+  };
+  // The workers with these numbers modulo `lanes`.
+  struct alignas(128) lane {
+    std::mutex mutex;
+    std::vector<seat> seats{};     // of worker number k * lanes + that of the lane
+    std::vector<attempt> ended{};  // of short tasks with a value, not in the account yet
   };
 
   [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
@@ -23935,14 +23955,31 @@ class map_recorder final : public attempt_observer {
     return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
   }
   [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
-  [[nodiscard]] seat& seat_of(unsigned worker) {
-    if (worker >= seats_.size()) seats_.resize(worker + 1);
-    return seats_[worker];
+  [[nodiscard]] lane& lane_of(unsigned worker) noexcept { return lanes_[worker % lanes]; }
+  [[nodiscard]] static seat& seat_of(unsigned worker, lane& mine) {
+    const std::size_t k = worker / lanes;
+    if (k >= mine.seats.size()) mine.seats.resize(k + 1);
+    return mine.seats[k];
   }
-  void end_attempt(attempt it, const failure* why, bool again) noexcept;
+  // Both have the lock of the lane; the second has that of the account, too.
+  template <class Act>
+  void with_account(lane& mine, const Act& act) noexcept;
+  void take_ended(lane& mine) noexcept;
+  void take_all_ended() noexcept;
+  // Calls visit(seat), with the lane's lock.
+  template <class Visit>
+  void for_each_seat(const Visit& visit);
+  void note_worker(unsigned worker) noexcept;
+  void end_attempt(const attempt& it, const failure* why, bool again) noexcept;
+  void account_for(const attempt& it, const failure* why, bool again);
+  // In a function of attempt_observer.
+  void ask_in_call();
   void make_slice(attempt it, std::uint64_t index, const failure* why, bool again);
   void serve() noexcept;
   void sample_rate();
+  // Sets running_, and takes what has ended.
+  void look_at_running() noexcept;
+  // Has what look_at_running found.
   [[nodiscard]] map_state state(map_end end);
   void write(map_end end, std::unique_lock<std::mutex>& lock) noexcept;
   void end(bool by_exception) noexcept;
@@ -23961,16 +23998,19 @@ class map_recorder final : public attempt_observer {
   std::uint64_t generation_;  // of processes: a forked child leaves the files alone
   attempt::clock::time_point began_;
 
-  std::mutex mutex_;
+  std::array<lane, lanes> lanes_{};
+  std::mutex mutex_;  // of all that follows
   std::condition_variable news_;
   bool over_{};
   bool ended_{};
-  bool lost_{};  // there was no memory for something
+  std::atomic<bool> lost_{};  // there was no memory for something
   bool is_incomplete_{};
+  bool has_new_slowest_{};
   std::string error_;
   map_account account_;
   trace_events events_;
-  std::vector<seat> seats_;
+  std::vector<running_task> running_;  // when somebody looked last
+  std::atomic<unsigned> workers_{};
   std::vector<trace_slice> without_text_;
   std::deque<std::pair<attempt::clock::time_point, std::uint64_t>> ended_before_;  // how many had ended when
   std::thread thread_;
@@ -24628,12 +24668,17 @@ PARMAP_INLINE time_keeper::~time_keeper() = default;
 
 PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
                                             attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (what == worker_event::born)
+    for (unsigned seen = workers_.load(std::memory_order_relaxed);
+         seen <= worker && !workers_.compare_exchange_weak(seen, worker + 1, std::memory_order_relaxed);) {
+    }
   if (next_ != nullptr) next_->happened_to(worker, what, when);
 }
 
 PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
-  busy_ += it.took;
+  lanes_[it.worker % lanes].busy.fetch_add(it.took.count(), std::memory_order_relaxed);
+  if (it.took.count() <= least_slow_.load(std::memory_order_relaxed)) return nullptr;
+  const std::scoped_lock lock(mutex_);
   if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
   // A task is there once, with its slowest attempt.
   const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
@@ -24645,12 +24690,18 @@ PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
   const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
   task_time* const entry = &*mine;
   if (slowest_.size() > most_kept) slowest_.pop_back();
+  if (slowest_.size() == most_kept) least_slow_.store(slowest_.back().took.count(), std::memory_order_relaxed);
   return entry;
 }
 
 PARMAP_INLINE map_times time_keeper::times() const {
-  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
-  return all;
+  std::chrono::nanoseconds busy{};
+  for (const lane& each : lanes_) busy += std::chrono::nanoseconds(each.busy.load(std::memory_order_relaxed));
+  const std::scoped_lock lock(mutex_);
+  return {.elapsed = attempt::clock::now() - begun_,
+          .busy = busy,
+          .workers = workers_.load(std::memory_order_relaxed),
+          .slowest = slowest_};
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -28567,13 +28618,41 @@ PARMAP_INLINE std::string map_recorder::text_of(std::uint64_t index) const noexc
   return {};
 }
 
+// ---- Lanes.
+
+PARMAP_INLINE void map_recorder::take_ended(lane& mine) noexcept {
+  for (const attempt& it : mine.ended) guarded([&] { account_for(it, nullptr, false); });
+  mine.ended.clear();
+}
+
+template <class Act>
+void map_recorder::with_account(lane& mine, const Act& act) noexcept {
+  bool is_much = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    take_ended(mine);
+    guarded(act);
+    is_much = events_.waiting_bytes() > much;
+  }
+  if (is_much) news_.notify_one();
+}
+
+PARMAP_INLINE void map_recorder::take_all_ended() noexcept {
+  for (lane& each : lanes_) {
+    const std::scoped_lock lock(each.mutex);
+    with_account(each, [] {});
+  }
+}
+
 PARMAP_INLINE void map_recorder::number_from(std::uint64_t first, std::uint64_t step) noexcept {
+  take_all_ended();
   const std::scoped_lock lock(mutex_);
   first_ = first;
   step_ = step;
 }
 
 PARMAP_INLINE void map_recorder::renumber(std::vector<std::uint64_t>&& tasks) noexcept {
+  take_all_ended();
   const std::scoped_lock lock(mutex_);
   chosen_ = std::move(tasks);
 }
@@ -28584,21 +28663,32 @@ PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks, std::uint64_t st
   if (stored > 0) asked_.about.stored = stored;
 }
 
+PARMAP_INLINE void map_recorder::note_worker(unsigned worker) noexcept {
+  for (unsigned seen = workers_.load(std::memory_order_relaxed);
+       seen <= worker && !workers_.compare_exchange_weak(seen, worker + 1, std::memory_order_relaxed);) {
+  }
+}
+
 PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
   constexpr std::chrono::milliseconds between_texts(1);
+  note_worker(it.worker);
   {
-    const std::scoped_lock lock(mutex_);
+    lane& mine = lane_of(it.worker);
+    const std::scoped_lock lock(mine.mutex);
     guarded([&] {
-      seat& mine = seat_of(it.worker);
-      mine.running = it;
-      mine.has_inputs = false;
+      seat& place = seat_of(it.worker, mine);
+      place.running = it;
+      place.has_inputs = false;
       // Only a task that lasts is seen with its inputs, and to write them takes as long as a short task.
-      if (asked_.texts == text_time::in_calls && it.began - mine.asked > between_texts) {
-        mine.asked = it.began;
-        mine.inputs = text_of(index_of(it.task));
-        mine.has_inputs = true;
-      }
-      events_.begun(it);
+      const bool asks = asked_.texts == text_time::in_calls && it.began - place.asked > between_texts;
+      if (!asks && !place.waits) return;
+      with_account(mine, [&] {
+        if (std::exchange(place.waits, false)) events_.begun(it);
+        if (!asks) return;
+        place.asked = it.began;
+        place.inputs = text_of(index_of(it.task));
+        place.has_inputs = true;
+      });
     });
   }
   if (next_ != nullptr) next_->begun(it);
@@ -28614,26 +28704,43 @@ PARMAP_INLINE void map_recorder::ended(const attempt& it, seen_value value, cons
   if (next_ != nullptr) next_->ended(it, value, why);
 }
 
-PARMAP_INLINE void map_recorder::end_attempt(attempt it, const failure* why, bool again) noexcept {
-  const std::scoped_lock lock(mutex_);
+PARMAP_INLINE void map_recorder::end_attempt(const attempt& it, const failure* why, bool again) noexcept {
+  lane& mine = lane_of(it.worker);
+  const std::scoped_lock lock(mine.mutex);
   guarded([&] {
-    std::optional<failure> in_words;
-    if (why != nullptr && asked_.words != nullptr) {
-      in_words = *why;
-      in_words->message = asked_.words(*why);
-      why = &*in_words;
+    seat_of(it.worker, mine).running.number = 0;
+    if (why == nullptr && it.took < trace_events::shortest) {
+      if (mine.ended.capacity() == 0) mine.ended.reserve(most_waiting);
+      mine.ended.push_back(it);
+      if (mine.ended.size() == most_waiting) with_account(mine, [this] { ask_in_call(); });
+    } else {
+      with_account(mine, [&] {
+        account_for(it, why, again);
+        ask_in_call();
+      });
     }
-    const std::uint64_t index = index_of(it.task);
-    seat_of(it.worker).running.number = 0;
-    if (again) account_.retried(it, index);
-    else account_.ended(it, index, why);
-    if (asked_.texts != text_time::when_told && account_.has_without_inputs())
-      for (map_account::cause* const each : account_.without_inputs())
-        account_.set_inputs(*each, text_of(each->first.index));
-    if (asked_.texts == text_time::in_calls && account_.last_is_slow()) add_text_of_slowest();
-    if (!asked_.trace.empty()) make_slice(it, index, why, again);
   });
-  if (events_.waiting_bytes() > much) news_.notify_one();
+}
+
+PARMAP_INLINE void map_recorder::account_for(const attempt& it, const failure* why, bool again) {
+  std::optional<failure> in_words;
+  if (why != nullptr && asked_.words != nullptr) {
+    in_words = *why;
+    in_words->message = asked_.words(*why);
+    why = &*in_words;
+  }
+  const std::uint64_t index = index_of(it.task);
+  if (again) account_.retried(it, index);
+  else account_.ended(it, index, why);
+  if (account_.last_is_slow()) has_new_slowest_ = true;
+  if (asked_.texts != text_time::when_told && account_.has_without_inputs())
+    for (map_account::cause* const each : account_.without_inputs())
+      account_.set_inputs(*each, text_of(each->first.index));
+  if (!asked_.trace.empty()) make_slice(it, index, why, again);
+}
+
+PARMAP_INLINE void map_recorder::ask_in_call() {
+  if (asked_.texts == text_time::in_calls && std::exchange(has_new_slowest_, false)) add_text_of_slowest();
 }
 
 PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, const failure* why, bool again) {
@@ -28654,12 +28761,15 @@ PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, con
 
 PARMAP_INLINE void map_recorder::happened_to(unsigned worker, worker_event what,
                                              attempt::clock::time_point when) noexcept {
+  note_worker(worker);
   {
-    const std::scoped_lock lock(mutex_);
+    lane& mine = lane_of(worker);
+    const std::scoped_lock lock(mine.mutex);
     guarded([&] {
-      seat& mine = seat_of(worker);
-      if (what == worker_event::died) mine.running.number = 0;
-      if (!asked_.trace.empty()) events_.happened_to(worker, what, when);
+      seat& place = seat_of(worker, mine);
+      place.waits = what == worker_event::waits;
+      if (what == worker_event::died) place.running.number = 0;
+      if (!asked_.trace.empty()) with_account(mine, [&] { events_.happened_to(worker, what, when); });
     });
   }
   if (next_ != nullptr) next_->happened_to(worker, what, when);
@@ -28670,29 +28780,34 @@ PARMAP_INLINE void map_recorder::write_texts() noexcept {
   guarded([this] {
     std::vector<trace_slice> slices;
     std::vector<attempt> running;
+    std::vector<std::uint64_t> tasks;  // that run
     std::vector<std::uint64_t> failures;
+    for_each_seat([&](const seat& each) {
+      if (each.running.number != 0 && !each.has_inputs) running.push_back(each.running);
+    });
     {
       const std::scoped_lock lock(mutex_);
       slices.swap(without_text_);
-      for (const seat& each : seats_)
-        if (each.running.number != 0 && !each.has_inputs) running.push_back(each.running);
+      for (const attempt& each : running) tasks.push_back(index_of(each.task));
       for (const map_account::cause* const each : account_.without_inputs()) failures.push_back(each->first.index);
     }
     for (trace_slice& each : slices) each.inputs = text_of(each.index);
     std::vector<std::string> of_running;
     of_running.reserve(running.size());
-    for (const attempt& each : running) of_running.push_back(text_of(index_of(each.task)));
+    for (const std::uint64_t each : tasks) of_running.push_back(text_of(each));
     std::vector<std::string> of_failures;
     of_failures.reserve(failures.size());
     for (const std::uint64_t each : failures) of_failures.push_back(text_of(each));
-    const std::scoped_lock lock(mutex_);
-    for (const trace_slice& each : slices) events_.add(each);
     for (std::size_t k = 0; k < running.size(); ++k) {
-      seat& mine = seat_of(running[k].worker);
+      lane& of = lane_of(running[k].worker);
+      const std::scoped_lock lock(of.mutex);
+      seat& mine = seat_of(running[k].worker, of);
       if (mine.running.task != running[k].task || mine.running.number != running[k].number) continue;
-      mine.inputs = of_running[k];
+      mine.inputs = std::move(of_running[k]);
       mine.has_inputs = true;
     }
+    const std::scoped_lock lock(mutex_);
+    for (const trace_slice& each : slices) events_.add(each);
     for (map_account::cause* const each : account_.without_inputs()) {
       const auto at = std::ranges::find(failures, each->first.index) - failures.begin();
       if (static_cast<std::size_t>(at) == failures.size()) continue;
@@ -28710,6 +28825,9 @@ PARMAP_INLINE void map_recorder::serve() noexcept {
     news_.wait_until(lock, next, [this] { return over_ || events_.waiting_bytes() > much; });
     if (over_) return;
     if (attempt::clock::now() >= next) next = attempt::clock::now() + beat;
+    lock.unlock();
+    look_at_running();
+    lock.lock();
     write(map_end::not_yet, lock);
   }
 }
@@ -28721,11 +28839,45 @@ PARMAP_INLINE void map_recorder::sample_rate() {
   if (ended_before_.size() > samples) ended_before_.pop_front();
 }
 
+template <class Visit>
+void map_recorder::for_each_seat(const Visit& visit) {
+  for (lane& each : lanes_) {
+    const std::scoped_lock lock(each.mutex);
+    for (seat& it : each.seats) visit(it);
+  }
+}
+
+PARMAP_INLINE void map_recorder::look_at_running() noexcept {
+  guarded([this] {
+    std::vector<running_task> all;
+    const auto now = attempt::clock::now();
+    for (lane& each : lanes_) {
+      const std::scoped_lock lock(each.mutex);
+      with_account(each, [&] {
+        for (seat& it : each.seats) {
+          if (it.running.number == 0) continue;
+          const std::uint64_t index = index_of(it.running.task);
+          if (!it.has_inputs && asked_.texts == text_time::any) {
+            it.inputs = text_of(index);
+            it.has_inputs = true;
+          }
+          all.push_back({index, it.running.number, it.running.worker, now - it.running.began,
+                         it.has_inputs ? it.inputs : std::string()});
+        }
+      });
+    }
+    std::ranges::sort(all, [](const auto& a, const auto& b) { return a.age > b.age; });
+    const std::scoped_lock lock(mutex_);
+    running_ = std::move(all);
+  });
+}
+
 PARMAP_INLINE map_state map_recorder::state(map_end end) {
   const auto now = attempt::clock::now();
   map_state it{.heartbeat = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
                .elapsed = now - began_,
-               .workers = static_cast<unsigned>(seats_.size()),
+               .workers = workers_.load(std::memory_order_relaxed),
+               .running = std::move(running_),
                .end = end};
   const std::uint64_t ended = account_.completed() + account_.failed();
   const auto rate_since = [&](attempt::clock::time_point since, std::uint64_t before) {
@@ -28735,17 +28887,6 @@ PARMAP_INLINE map_state map_recorder::state(map_end end) {
   if (end == map_end::not_yet && !ended_before_.empty())
     it.rate = rate_since(ended_before_.front().first, ended_before_.front().second);
   if (it.rate == 0) it.rate = rate_since(began_, 0);
-  for (seat& each : seats_) {
-    if (each.running.number == 0) continue;
-    const std::uint64_t index = index_of(each.running.task);
-    if (!each.has_inputs && asked_.texts == text_time::any) {
-      each.inputs = text_of(index);
-      each.has_inputs = true;
-    }
-    it.running.push_back({index, each.running.number, each.running.worker, now - each.running.began,
-                          each.has_inputs ? each.inputs : std::string()});
-  }
-  std::ranges::sort(it.running, [](const auto& a, const auto& b) { return a.age > b.age; });
   return it;
 }
 
@@ -28801,11 +28942,12 @@ PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
   news_.notify_one();
   thread_.join();
   write_texts();
+  take_all_ended();
   std::unique_lock lock(mutex_);
+  running_.clear();
   const std::uint64_t ended = account_.completed() + account_.failed();
   const bool all = asked_.about.tasks ? *asked_.about.tasks == ended : true;
   const map_end how = by_exception ? map_end::exception : all ? map_end::complete : map_end::incomplete;
-  for (seat& each : seats_) each.running.number = 0;
   guarded([&] {
     if (!asked_.trace.empty()) {
       add_end_of_trace(how);

@@ -6,14 +6,14 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -39,11 +39,8 @@ class attempts final : public attempt_observer {
   // `size`: of an object that is a value; 0: values are not looked at.
   explicit attempts(std::size_t size = 0) : size_(size) {}
 
-  // Called in each event.
-  std::function<void()> meanwhile = [] {};
-
   void begun(const attempt& it) noexcept override {
-    const alone here(*this);
+    const alone here(*this, it.worker);
     task& of = tasks_[it.task];
     EXPECT_FALSE(of.ended) << it.task;
     EXPECT_EQ(it.number, of.begun.size() + 1) << it.task;
@@ -53,7 +50,7 @@ class attempts final : public attempt_observer {
     of.begun.push_back(it);
   }
   void failed(const attempt& it, const parmap::failure& why) noexcept override {
-    const alone here(*this);
+    const alone here(*this, it.worker);
     task& of = tasks_[it.task];
     expect_running(of, it);
     expect_about(why, it);
@@ -61,7 +58,7 @@ class attempts final : public attempt_observer {
     of.whys.push_back(why);
   }
   void ended(const attempt& it, seen_value value, const parmap::failure* why) noexcept override {
-    const alone here(*this);
+    const alone here(*this, it.worker);
     task& of = tasks_[it.task];
     expect_running(of, it);
     EXPECT_FALSE(of.ended) << it.task;
@@ -76,7 +73,7 @@ class attempts final : public attempt_observer {
     if (size_ > 0 && from == nullptr) of.value.assign(value.encoded.begin(), value.encoded.end());
   }
   void happened_to(unsigned worker, worker_event what, attempt::clock::time_point) noexcept override {
-    const alone here(*this);
+    const alone here(*this, worker);
     if (what == worker_event::born) {
       EXPECT_TRUE(living_.insert(worker).second) << worker;
       ++births_;
@@ -120,19 +117,23 @@ class attempts final : public attempt_observer {
   }
 
  private:
-  // Events come one at a time.
+  // Events of a worker come one at a time.
   class alone {
    public:
-    explicit alone(attempts& all) : all_(all) {
-      EXPECT_EQ(all_.inside_.fetch_add(1), 0);
-      all_.meanwhile();
+    alone(attempts& all, unsigned worker) : all_(all), worker_(worker), lock_(all.mutex_) {
+      EXPECT_TRUE(all_.inside_.insert(worker).second) << worker;
+      lock_.unlock();
+      std::this_thread::yield();  // others of this worker would come in
+      lock_.lock();
     }
     alone(const alone&) = delete;
     alone& operator=(const alone&) = delete;
-    ~alone() { --all_.inside_; }
+    ~alone() { all_.inside_.erase(worker_); }
 
    private:
     attempts& all_;
+    unsigned worker_;
+    std::unique_lock<std::mutex> lock_;
   };
 
   static void expect_running(const task& of, const attempt& it) {
@@ -154,7 +155,8 @@ class attempts final : public attempt_observer {
   std::set<unsigned> living_;
   std::size_t births_{};
   std::size_t waits_{};
-  std::atomic<int> inside_{0};
+  std::mutex mutex_;
+  std::set<unsigned> inside_;
 };
 
 // Runs a map that tells `who`.

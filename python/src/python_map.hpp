@@ -28,7 +28,7 @@ struct request {
   nanobind::object fargs;   // dict
   nanobind::list values;    // one place for each task, to be filled; still empty for multi
   nanobind::list told;      // receives each failure: (index, kind, message: bytes, attempts, status)
-  nanobind::list measured;  // receives what the option times measures, see task_times
+  nanobind::list measured;  // receives what the option times measures, see map_observers
   nanobind::list ends;      // receives what went wrong at the ends of workers, see _arguments.Request
   nanobind::object report;  // report(done, total, failed, longest), or None
   nanobind::object setup;   // makes a parmap._setup.Setup for each worker, or None

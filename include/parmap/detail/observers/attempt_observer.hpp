@@ -36,9 +36,10 @@ enum class worker_event {
   waits,  // nothing can be claimed now
 };
 
-// The engine calls one function at a time. multi calls from the thread that called map, and may do so some milliseconds
-// after the event; threads and serial call from the thread that runs the task; async from its loop. What must not hold
-// them up goes through an observer_queue. An observer that fails keeps its error to itself until its owner asks for it.
+// The engine makes one call at a time for each worker, so threads makes several at once. multi calls from the thread
+// that called map, and may do so some milliseconds after the event; threads and serial call from the thread that runs
+// the task; async from its loop. What must not hold them up goes through an observer_queue. An observer that fails
+// keeps its error to itself until its owner asks for it.
 class attempt_observer {
  public:
   attempt_observer(const attempt_observer&) = delete;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// attempt_teller: tells an observer of the attempts that threads of this process make, one call at a time.
+// attempt_teller: tells an observer of the attempts that threads of this process make.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -7,7 +7,6 @@
 #include <parmap/failure.hpp>
 
 #include <cstdint>
-#include <mutex>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -23,30 +22,23 @@ class attempt_teller {
   // Each worker keeps its attempt from its begin to its end.
   void begin(attempt& it, std::uint64_t task, unsigned number, unsigned worker) {
     it = {task, number, worker, attempt::clock::now(), {}};
-    const std::scoped_lock lock(mutex_);
     to_->begun(it);
   }
   // It runs no more. For an attempt that has failed, before options::retry_if is asked: that is no time of the task.
   static void stop(attempt& it) noexcept { it.took = attempt::clock::now() - it.began; }
   void end(attempt& it, seen_value value, const failure* why = nullptr) {
     if (it.took == it.took.zero()) stop(it);
-    const std::scoped_lock lock(mutex_);
     to_->ended(it, value, why);
   }
   // It will be tried again.
   void fail(attempt& it, const failure& why) {
     if (it.took == it.took.zero()) stop(it);
-    const std::scoped_lock lock(mutex_);
     to_->failed(it, why);
   }
-  void tell(unsigned worker, worker_event what) {
-    const std::scoped_lock lock(mutex_);
-    to_->happened_to(worker, what, attempt::clock::now());
-  }
+  void tell(unsigned worker, worker_event what) { to_->happened_to(worker, what, attempt::clock::now()); }
 
  private:
   attempt_observer* to_;
-  std::mutex mutex_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

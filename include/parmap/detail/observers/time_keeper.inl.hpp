@@ -16,12 +16,17 @@ PARMAP_INLINE time_keeper::~time_keeper() = default;
 
 PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
                                             attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (what == worker_event::born)
+    for (unsigned seen = workers_.load(std::memory_order_relaxed);
+         seen <= worker && !workers_.compare_exchange_weak(seen, worker + 1, std::memory_order_relaxed);) {
+    }
   if (next_ != nullptr) next_->happened_to(worker, what, when);
 }
 
 PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
-  busy_ += it.took;
+  lanes_[it.worker % lanes].busy.fetch_add(it.took.count(), std::memory_order_relaxed);
+  if (it.took.count() <= least_slow_.load(std::memory_order_relaxed)) return nullptr;
+  const std::scoped_lock lock(mutex_);
   if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
   // A task is there once, with its slowest attempt.
   const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
@@ -33,12 +38,18 @@ PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
   const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
   task_time* const entry = &*mine;
   if (slowest_.size() > most_kept) slowest_.pop_back();
+  if (slowest_.size() == most_kept) least_slow_.store(slowest_.back().took.count(), std::memory_order_relaxed);
   return entry;
 }
 
 PARMAP_INLINE map_times time_keeper::times() const {
-  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
-  return all;
+  std::chrono::nanoseconds busy{};
+  for (const lane& each : lanes_) busy += std::chrono::nanoseconds(each.busy.load(std::memory_order_relaxed));
+  const std::scoped_lock lock(mutex_);
+  return {.elapsed = attempt::clock::now() - begun_,
+          .busy = busy,
+          .workers = workers_.load(std::memory_order_relaxed),
+          .slowest = slowest_};
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

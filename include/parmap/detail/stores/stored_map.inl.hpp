@@ -17,6 +17,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
@@ -105,7 +106,9 @@ class open_store::state {
     return failed;
   }
 
+  // Codecs are called one at a time.
   void store(const attempt& it, seen_value value, const failure* why) noexcept {
+    const std::scoped_lock lock(mutex_);
     note_time(choice_.task(it.task), it.took, it.worker);
     if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
       return;
@@ -212,6 +215,7 @@ class open_store::state {
   deadline last_;
   task_measures measured_;  // of a map
   bool sees_stops_{};
+  std::mutex mutex_;
   std::stop_source stop_;
   std::stop_callback<request_stop> by_caller_;
   std::optional<std::stop_callback<request_stop>> by_store_;

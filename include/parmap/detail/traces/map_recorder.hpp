@@ -10,6 +10,8 @@
 #include <parmap/detail/traces/trace_events.hpp>
 #include <parmap/failure.hpp>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -48,6 +50,10 @@ struct record_request {
 };
 
 // A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
+//
+// Workers tell it at once. Each has a lane, which it shares with few others. A short task that has a value leaves no
+// more than its attempt there; they come into the account and the events together, before anything else of that lane.
+// Order of the locks: a lane's, then the account's.
 class map_recorder final : public attempt_observer {
  public:
   // Makes the files. `next` hears everything, too; null: there is none. Throws std::runtime_error if a file cannot be
@@ -79,11 +85,21 @@ class map_recorder final : public attempt_observer {
   static constexpr std::size_t much = 1 << 20;  // bytes that are worth a write before the next beat
   static constexpr std::size_t samples = 30;    // beats, for the rate
 
+  static constexpr std::size_t lanes = 16;
+  static constexpr std::size_t most_waiting = 64;  // attempts in a lane
+
   struct seat {
     attempt running{.number = 0};  // number 0: none
     std::string inputs{};
     bool has_inputs{};
     attempt::clock::time_point asked{};  // when the inputs were asked for last
+    bool waits{};                        // and the events know it
+  };
+  // The workers with these numbers modulo `lanes`.
+  struct alignas(128) lane {
+    std::mutex mutex;
+    std::vector<seat> seats{};     // of worker number k * lanes + that of the lane
+    std::vector<attempt> ended{};  // of short tasks with a value, not in the account yet
   };
 
   [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
@@ -91,14 +107,31 @@ class map_recorder final : public attempt_observer {
     return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
   }
   [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
-  [[nodiscard]] seat& seat_of(unsigned worker) {
-    if (worker >= seats_.size()) seats_.resize(worker + 1);
-    return seats_[worker];
+  [[nodiscard]] lane& lane_of(unsigned worker) noexcept { return lanes_[worker % lanes]; }
+  [[nodiscard]] static seat& seat_of(unsigned worker, lane& mine) {
+    const std::size_t k = worker / lanes;
+    if (k >= mine.seats.size()) mine.seats.resize(k + 1);
+    return mine.seats[k];
   }
-  void end_attempt(attempt it, const failure* why, bool again) noexcept;
+  // Both have the lock of the lane; the second has that of the account, too.
+  template <class Act>
+  void with_account(lane& mine, const Act& act) noexcept;
+  void take_ended(lane& mine) noexcept;
+  void take_all_ended() noexcept;
+  // Calls visit(seat), with the lane's lock.
+  template <class Visit>
+  void for_each_seat(const Visit& visit);
+  void note_worker(unsigned worker) noexcept;
+  void end_attempt(const attempt& it, const failure* why, bool again) noexcept;
+  void account_for(const attempt& it, const failure* why, bool again);
+  // In a function of attempt_observer.
+  void ask_in_call();
   void make_slice(attempt it, std::uint64_t index, const failure* why, bool again);
   void serve() noexcept;
   void sample_rate();
+  // Sets running_, and takes what has ended.
+  void look_at_running() noexcept;
+  // Has what look_at_running found.
   [[nodiscard]] map_state state(map_end end);
   void write(map_end end, std::unique_lock<std::mutex>& lock) noexcept;
   void end(bool by_exception) noexcept;
@@ -117,16 +150,19 @@ class map_recorder final : public attempt_observer {
   std::uint64_t generation_;  // of processes: a forked child leaves the files alone
   attempt::clock::time_point began_;
 
-  std::mutex mutex_;
+  std::array<lane, lanes> lanes_{};
+  std::mutex mutex_;  // of all that follows
   std::condition_variable news_;
   bool over_{};
   bool ended_{};
-  bool lost_{};  // there was no memory for something
+  std::atomic<bool> lost_{};  // there was no memory for something
   bool is_incomplete_{};
+  bool has_new_slowest_{};
   std::string error_;
   map_account account_;
   trace_events events_;
-  std::vector<seat> seats_;
+  std::vector<running_task> running_;  // when somebody looked last
+  std::atomic<unsigned> workers_{};
   std::vector<trace_slice> without_text_;
   std::deque<std::pair<attempt::clock::time_point, std::uint64_t>> ended_before_;  // how many had ended when
   std::thread thread_;

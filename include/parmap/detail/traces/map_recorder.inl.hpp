@@ -78,13 +78,41 @@ PARMAP_INLINE std::string map_recorder::text_of(std::uint64_t index) const noexc
   return {};
 }
 
+// ---- Lanes.
+
+PARMAP_INLINE void map_recorder::take_ended(lane& mine) noexcept {
+  for (const attempt& it : mine.ended) guarded([&] { account_for(it, nullptr, false); });
+  mine.ended.clear();
+}
+
+template <class Act>
+void map_recorder::with_account(lane& mine, const Act& act) noexcept {
+  bool is_much = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    take_ended(mine);
+    guarded(act);
+    is_much = events_.waiting_bytes() > much;
+  }
+  if (is_much) news_.notify_one();
+}
+
+PARMAP_INLINE void map_recorder::take_all_ended() noexcept {
+  for (lane& each : lanes_) {
+    const std::scoped_lock lock(each.mutex);
+    with_account(each, [] {});
+  }
+}
+
 PARMAP_INLINE void map_recorder::number_from(std::uint64_t first, std::uint64_t step) noexcept {
+  take_all_ended();
   const std::scoped_lock lock(mutex_);
   first_ = first;
   step_ = step;
 }
 
 PARMAP_INLINE void map_recorder::renumber(std::vector<std::uint64_t>&& tasks) noexcept {
+  take_all_ended();
   const std::scoped_lock lock(mutex_);
   chosen_ = std::move(tasks);
 }
@@ -95,21 +123,32 @@ PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks, std::uint64_t st
   if (stored > 0) asked_.about.stored = stored;
 }
 
+PARMAP_INLINE void map_recorder::note_worker(unsigned worker) noexcept {
+  for (unsigned seen = workers_.load(std::memory_order_relaxed);
+       seen <= worker && !workers_.compare_exchange_weak(seen, worker + 1, std::memory_order_relaxed);) {
+  }
+}
+
 PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
   constexpr std::chrono::milliseconds between_texts(1);
+  note_worker(it.worker);
   {
-    const std::scoped_lock lock(mutex_);
+    lane& mine = lane_of(it.worker);
+    const std::scoped_lock lock(mine.mutex);
     guarded([&] {
-      seat& mine = seat_of(it.worker);
-      mine.running = it;
-      mine.has_inputs = false;
+      seat& place = seat_of(it.worker, mine);
+      place.running = it;
+      place.has_inputs = false;
       // Only a task that lasts is seen with its inputs, and to write them takes as long as a short task.
-      if (asked_.texts == text_time::in_calls && it.began - mine.asked > between_texts) {
-        mine.asked = it.began;
-        mine.inputs = text_of(index_of(it.task));
-        mine.has_inputs = true;
-      }
-      events_.begun(it);
+      const bool asks = asked_.texts == text_time::in_calls && it.began - place.asked > between_texts;
+      if (!asks && !place.waits) return;
+      with_account(mine, [&] {
+        if (std::exchange(place.waits, false)) events_.begun(it);
+        if (!asks) return;
+        place.asked = it.began;
+        place.inputs = text_of(index_of(it.task));
+        place.has_inputs = true;
+      });
     });
   }
   if (next_ != nullptr) next_->begun(it);
@@ -125,26 +164,43 @@ PARMAP_INLINE void map_recorder::ended(const attempt& it, seen_value value, cons
   if (next_ != nullptr) next_->ended(it, value, why);
 }
 
-PARMAP_INLINE void map_recorder::end_attempt(attempt it, const failure* why, bool again) noexcept {
-  const std::scoped_lock lock(mutex_);
+PARMAP_INLINE void map_recorder::end_attempt(const attempt& it, const failure* why, bool again) noexcept {
+  lane& mine = lane_of(it.worker);
+  const std::scoped_lock lock(mine.mutex);
   guarded([&] {
-    std::optional<failure> in_words;
-    if (why != nullptr && asked_.words != nullptr) {
-      in_words = *why;
-      in_words->message = asked_.words(*why);
-      why = &*in_words;
+    seat_of(it.worker, mine).running.number = 0;
+    if (why == nullptr && it.took < trace_events::shortest) {
+      if (mine.ended.capacity() == 0) mine.ended.reserve(most_waiting);
+      mine.ended.push_back(it);
+      if (mine.ended.size() == most_waiting) with_account(mine, [this] { ask_in_call(); });
+    } else {
+      with_account(mine, [&] {
+        account_for(it, why, again);
+        ask_in_call();
+      });
     }
-    const std::uint64_t index = index_of(it.task);
-    seat_of(it.worker).running.number = 0;
-    if (again) account_.retried(it, index);
-    else account_.ended(it, index, why);
-    if (asked_.texts != text_time::when_told && account_.has_without_inputs())
-      for (map_account::cause* const each : account_.without_inputs())
-        account_.set_inputs(*each, text_of(each->first.index));
-    if (asked_.texts == text_time::in_calls && account_.last_is_slow()) add_text_of_slowest();
-    if (!asked_.trace.empty()) make_slice(it, index, why, again);
   });
-  if (events_.waiting_bytes() > much) news_.notify_one();
+}
+
+PARMAP_INLINE void map_recorder::account_for(const attempt& it, const failure* why, bool again) {
+  std::optional<failure> in_words;
+  if (why != nullptr && asked_.words != nullptr) {
+    in_words = *why;
+    in_words->message = asked_.words(*why);
+    why = &*in_words;
+  }
+  const std::uint64_t index = index_of(it.task);
+  if (again) account_.retried(it, index);
+  else account_.ended(it, index, why);
+  if (account_.last_is_slow()) has_new_slowest_ = true;
+  if (asked_.texts != text_time::when_told && account_.has_without_inputs())
+    for (map_account::cause* const each : account_.without_inputs())
+      account_.set_inputs(*each, text_of(each->first.index));
+  if (!asked_.trace.empty()) make_slice(it, index, why, again);
+}
+
+PARMAP_INLINE void map_recorder::ask_in_call() {
+  if (asked_.texts == text_time::in_calls && std::exchange(has_new_slowest_, false)) add_text_of_slowest();
 }
 
 PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, const failure* why, bool again) {
@@ -165,12 +221,15 @@ PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, con
 
 PARMAP_INLINE void map_recorder::happened_to(unsigned worker, worker_event what,
                                              attempt::clock::time_point when) noexcept {
+  note_worker(worker);
   {
-    const std::scoped_lock lock(mutex_);
+    lane& mine = lane_of(worker);
+    const std::scoped_lock lock(mine.mutex);
     guarded([&] {
-      seat& mine = seat_of(worker);
-      if (what == worker_event::died) mine.running.number = 0;
-      if (!asked_.trace.empty()) events_.happened_to(worker, what, when);
+      seat& place = seat_of(worker, mine);
+      place.waits = what == worker_event::waits;
+      if (what == worker_event::died) place.running.number = 0;
+      if (!asked_.trace.empty()) with_account(mine, [&] { events_.happened_to(worker, what, when); });
     });
   }
   if (next_ != nullptr) next_->happened_to(worker, what, when);
@@ -181,29 +240,34 @@ PARMAP_INLINE void map_recorder::write_texts() noexcept {
   guarded([this] {
     std::vector<trace_slice> slices;
     std::vector<attempt> running;
+    std::vector<std::uint64_t> tasks;  // that run
     std::vector<std::uint64_t> failures;
+    for_each_seat([&](const seat& each) {
+      if (each.running.number != 0 && !each.has_inputs) running.push_back(each.running);
+    });
     {
       const std::scoped_lock lock(mutex_);
       slices.swap(without_text_);
-      for (const seat& each : seats_)
-        if (each.running.number != 0 && !each.has_inputs) running.push_back(each.running);
+      for (const attempt& each : running) tasks.push_back(index_of(each.task));
       for (const map_account::cause* const each : account_.without_inputs()) failures.push_back(each->first.index);
     }
     for (trace_slice& each : slices) each.inputs = text_of(each.index);
     std::vector<std::string> of_running;
     of_running.reserve(running.size());
-    for (const attempt& each : running) of_running.push_back(text_of(index_of(each.task)));
+    for (const std::uint64_t each : tasks) of_running.push_back(text_of(each));
     std::vector<std::string> of_failures;
     of_failures.reserve(failures.size());
     for (const std::uint64_t each : failures) of_failures.push_back(text_of(each));
-    const std::scoped_lock lock(mutex_);
-    for (const trace_slice& each : slices) events_.add(each);
     for (std::size_t k = 0; k < running.size(); ++k) {
-      seat& mine = seat_of(running[k].worker);
+      lane& of = lane_of(running[k].worker);
+      const std::scoped_lock lock(of.mutex);
+      seat& mine = seat_of(running[k].worker, of);
       if (mine.running.task != running[k].task || mine.running.number != running[k].number) continue;
-      mine.inputs = of_running[k];
+      mine.inputs = std::move(of_running[k]);
       mine.has_inputs = true;
     }
+    const std::scoped_lock lock(mutex_);
+    for (const trace_slice& each : slices) events_.add(each);
     for (map_account::cause* const each : account_.without_inputs()) {
       const auto at = std::ranges::find(failures, each->first.index) - failures.begin();
       if (static_cast<std::size_t>(at) == failures.size()) continue;
@@ -221,6 +285,9 @@ PARMAP_INLINE void map_recorder::serve() noexcept {
     news_.wait_until(lock, next, [this] { return over_ || events_.waiting_bytes() > much; });
     if (over_) return;
     if (attempt::clock::now() >= next) next = attempt::clock::now() + beat;
+    lock.unlock();
+    look_at_running();
+    lock.lock();
     write(map_end::not_yet, lock);
   }
 }
@@ -232,11 +299,45 @@ PARMAP_INLINE void map_recorder::sample_rate() {
   if (ended_before_.size() > samples) ended_before_.pop_front();
 }
 
+template <class Visit>
+void map_recorder::for_each_seat(const Visit& visit) {
+  for (lane& each : lanes_) {
+    const std::scoped_lock lock(each.mutex);
+    for (seat& it : each.seats) visit(it);
+  }
+}
+
+PARMAP_INLINE void map_recorder::look_at_running() noexcept {
+  guarded([this] {
+    std::vector<running_task> all;
+    const auto now = attempt::clock::now();
+    for (lane& each : lanes_) {
+      const std::scoped_lock lock(each.mutex);
+      with_account(each, [&] {
+        for (seat& it : each.seats) {
+          if (it.running.number == 0) continue;
+          const std::uint64_t index = index_of(it.running.task);
+          if (!it.has_inputs && asked_.texts == text_time::any) {
+            it.inputs = text_of(index);
+            it.has_inputs = true;
+          }
+          all.push_back({index, it.running.number, it.running.worker, now - it.running.began,
+                         it.has_inputs ? it.inputs : std::string()});
+        }
+      });
+    }
+    std::ranges::sort(all, [](const auto& a, const auto& b) { return a.age > b.age; });
+    const std::scoped_lock lock(mutex_);
+    running_ = std::move(all);
+  });
+}
+
 PARMAP_INLINE map_state map_recorder::state(map_end end) {
   const auto now = attempt::clock::now();
   map_state it{.heartbeat = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
                .elapsed = now - began_,
-               .workers = static_cast<unsigned>(seats_.size()),
+               .workers = workers_.load(std::memory_order_relaxed),
+               .running = std::move(running_),
                .end = end};
   const std::uint64_t ended = account_.completed() + account_.failed();
   const auto rate_since = [&](attempt::clock::time_point since, std::uint64_t before) {
@@ -246,17 +347,6 @@ PARMAP_INLINE map_state map_recorder::state(map_end end) {
   if (end == map_end::not_yet && !ended_before_.empty())
     it.rate = rate_since(ended_before_.front().first, ended_before_.front().second);
   if (it.rate == 0) it.rate = rate_since(began_, 0);
-  for (seat& each : seats_) {
-    if (each.running.number == 0) continue;
-    const std::uint64_t index = index_of(each.running.task);
-    if (!each.has_inputs && asked_.texts == text_time::any) {
-      each.inputs = text_of(index);
-      each.has_inputs = true;
-    }
-    it.running.push_back({index, each.running.number, each.running.worker, now - each.running.began,
-                          each.has_inputs ? each.inputs : std::string()});
-  }
-  std::ranges::sort(it.running, [](const auto& a, const auto& b) { return a.age > b.age; });
   return it;
 }
 
@@ -312,11 +402,12 @@ PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
   news_.notify_one();
   thread_.join();
   write_texts();
+  take_all_ended();
   std::unique_lock lock(mutex_);
+  running_.clear();
   const std::uint64_t ended = account_.completed() + account_.failed();
   const bool all = asked_.about.tasks ? *asked_.about.tasks == ended : true;
   const map_end how = by_exception ? map_end::exception : all ? map_end::complete : map_end::incomplete;
-  for (seat& each : seats_) each.running.number = 0;
   guarded([&] {
     if (!asked_.trace.empty()) {
       add_end_of_trace(how);
