@@ -102,7 +102,7 @@ class open_store final : public renumbering, public attempt_observer {
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stored() const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t stored() const noexcept override;
   PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
