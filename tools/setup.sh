@@ -72,19 +72,19 @@ setup_apt_update() {
   done
 }
 
-# Prints how many compilers may run at once: one a core, each with about 1.2 GB of free memory.
+# Prints how many compilers may run at once: one a core, each with about 1.5 GB of free memory.
 setup_jobs() {
   local cores memory_kb limit used
   cores=$(nproc)
   memory_kb=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo 2>/dev/null) || true
-  memory_kb=${memory_kb:-1200000}
+  memory_kb=${memory_kb:-1500000}
   # /proc/meminfo does not show a container's limit.
   if limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null) && [[ $limit != max ]]; then
     used=$(cat /sys/fs/cgroup/memory.current)
     limit=$(((limit - used) / 1024))
     ((limit < memory_kb)) && memory_kb=$limit
   fi
-  local jobs=$((memory_kb / 1200000))
+  local jobs=$((memory_kb / 1500000))
   ((jobs < cores)) || jobs=$cores
   ((jobs >= 1)) || jobs=1
   printf '%s\n' "$jobs"
