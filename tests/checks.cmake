@@ -104,7 +104,7 @@ parmap_add_check(headers.strict_warnings "${CMAKE_CXX_COMPILER}" -std=c++20 -fsy
 # Misuse: each file must compile as it is, and must fail with PARMAP_BAD for the reason on its first line. The header that a file includes first
 # is precompiled once, also for the programs of the documents; not for files that have a macro before it.
 set(misuse_flags -std=c++20 -DPARMAP_COMPILED "-I${PROJECT_SOURCE_DIR}/include" "-I${PARMAP_ASIO_INCLUDE_DIR}"
-  -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1 ${PARMAP_WARNINGS} -pthread)
+  -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1 ${PARMAP_WARNINGS} ${PARMAP_LARGE_HEAP} -pthread)
 foreach(header parmap async)
   set(precompiled_${header} "${CMAKE_CURRENT_BINARY_DIR}/misuse/${header}.hpp")
   file(CONFIGURE OUTPUT "${precompiled_${header}}" @ONLY CONTENT "#include <parmap/${header}.hpp>\n")
@@ -169,7 +169,7 @@ foreach(page IN ITEMS README.md LISTS pages)
   parmap_add_check(documents.${page}
     "${Python3_EXECUTABLE}" "${CMAKE_CURRENT_SOURCE_DIR}/documents.py" "${PROJECT_SOURCE_DIR}/${page}"
     "${CMAKE_CXX_COMPILER}" -std=c++20 -O0 -DPARMAP_COMPILED "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/single_include" "-I${PARMAP_ASIO_INCLUDE_DIR}"
-    -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1 ${PARMAP_WARNINGS} -Werror -pthread ${openmp} "$<TARGET_FILE:parmap>")
+    -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1 ${PARMAP_WARNINGS} ${PARMAP_LARGE_HEAP} -Werror -pthread ${openmp} "$<TARGET_FILE:parmap>")
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT openmp)
     set_tests_properties(documents.${page} PROPERTIES FIXTURES_REQUIRED precompiled_parmap ENVIRONMENT "PARMAP_PRECOMPILED=${precompiled_parmap}")
   endif()

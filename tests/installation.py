@@ -4,7 +4,8 @@
 
 Each section starts in an empty directory that has a link `parmap` to the checkout and the page's program, sqr.cpp. Its
 ```cmake block becomes CMakeLists.txt. Its ```sh blocks are run, except after `<!-- not run here -->`. The compiler
-ignores -O options, and CMake compiles the library in two files, because the way in is tested and not the speed.
+ignores -O options and has a large heap (cmake/development.cmake), and CMake compiles the library in two files, because
+the way in is tested and not the speed.
 """
 
 import os
@@ -20,12 +21,12 @@ SECTION = re.compile(r"^## (.*)$", re.MULTILINE)
 
 
 def quick_compiler(folder: Path) -> dict:
-    """Return an environment in which g++ ignores -O options, and CMake joins the files of a library."""
+    """Return an environment in which g++ ignores -O options and has a large heap, and CMake joins the files of a library."""
     wrapper = folder / "g++"
     real = shutil.which("g++")
     wrapper.write_text(f"""#!/bin/bash
 for each; do [[ $each == -O* ]] || kept+=("$each"); done
-exec {real} "${{kept[@]}}"
+exec {real} --param=ggc-min-heapsize=1000000 "${{kept[@]}}"
 """, encoding="utf-8")
     wrapper.chmod(0o755)
     unity = folder / "unity.cmake"
