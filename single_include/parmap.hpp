@@ -15125,7 +15125,8 @@ class pool {
   /// Throws std::invalid_argument for a value out of range, and std::system_error if no worker can be started.
   explicit pool(const pool_options& chosen = {}) : state_(std::make_unique<detail::pool_state>(chosen)) {}
 
-  static constexpr bool reduces_in_caller = true;  // see detail/reduction/reduce_on.hpp
+  /// For map_reduce: the caller reduces the values (detail/reduction/reduce_on.hpp).
+  static constexpr bool reduces_in_caller = true;
 
   /// "pool".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "pool"; }
