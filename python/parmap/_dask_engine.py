@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from . import _errors, _parmap
@@ -166,12 +167,32 @@ class _Carrier:
         return found
 
     def _check_client(self) -> None:
-        if self._client.status not in ("running", "connecting"):
+        if not self._is_open():
             raise RuntimeError(f"parmap: the client of Dask is {self._client.status}; results that have come are in the attribute results")
 
-    def _addresses(self) -> set[str]:
+    def _is_open(self) -> bool:
+        return self._client.status in ("running", "connecting")
+
+    @contextlib.contextmanager
+    def _calls_of_client(self) -> Iterator[None]:
+        """The program may close the client at any time, and then what a call of it raises says little."""
         self._check_client()
-        return set(self._client.nthreads())
+        try:
+            yield
+        except Exception:
+            self._check_client()
+            raise
+
+    def _cancel(self, future: Any) -> None:
+        try:
+            future.cancel()
+        except Exception:
+            if self._is_open():
+                raise
+
+    def _addresses(self) -> set[str]:
+        with self._calls_of_client():
+            return set(self._client.nthreads())
 
     def _new_places(self, addresses: Iterable[str], must_fit: bool) -> list[Place]:
         new = [each for each in addresses if not (each in self._granted or each in self._refused or each in self._spare)]
@@ -180,7 +201,9 @@ class _Carrier:
         here: dict[str, Any] = {"__name__": "__main__"}  # so it goes by value
         exec(_ABOUT, here)
         found = []
-        for address, about in sorted(self._client.run(here["about"], workers=new, on_error="return").items()):
+        with self._calls_of_client():
+            told = self._client.run(here["about"], workers=new, on_error="return")
+        for address, about in sorted(told.items()):
             if not isinstance(about, dict):
                 if not isinstance(about, OSError):  # it is gone again
                     raise RuntimeError(f"parmap: the worker {address} of Dask does not answer: {about!r:.200}")
@@ -216,20 +239,16 @@ class _Carrier:
     # ---- calls
 
     def call(self, key: Any, call: Call, program: bytes) -> None:
-        self._check_client()
-        text: Any = program if call.needs_program else None
-        if text is not None and len(program) > _LARGE:
-            if self._program is None or self._program.status != "finished":
-                self._program = self._client.scatter(program, hash=False)
-            text = self._program
-        try:
+        with self._calls_of_client():
+            text: Any = program if call.needs_program else None
+            if text is not None and len(program) > _LARGE:
+                if self._program is None or self._program.status != "finished":
+                    self._program = self._client.scatter(program, hash=False)
+                text = self._program
             future = self._client.submit(
                 _exchange, tuple(call), text, key=f"{call.job}-{time.monotonic_ns()}", workers=[key], allow_other_workers=False, pure=False,
                 priority=self._engine._priority, resources=self._engine._resources, retries=0,
             )  # fmt: skip
-        except Exception:
-            self._check_client()  # it was closed just now
-            raise
         self._calls[key] = future
         future.add_done_callback(lambda ended: self._events.put((key, ended)))
 
@@ -239,7 +258,7 @@ class _Carrier:
         if what == "kill":
             for key in keys:
                 if (future := self._calls.pop(key, None)) is not None:
-                    future.cancel()
+                    self._cancel(future)
 
     def wait(self, seconds: float) -> list[Event]:
         found: list[Event] = []
@@ -280,13 +299,13 @@ class _Carrier:
         self._last.pop(key, None)
         future = self._calls.pop(key, None)
         if future is not None:
-            future.cancel()
+            self._cancel(future)
         return Event("lost", key)
 
     def close(self) -> None:
         self._program = None
         for future in self._calls.values():
-            future.cancel()
+            self._cancel(future)
         self._calls.clear()
         self._last.clear()
         while self._own:
