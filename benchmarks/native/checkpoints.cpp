@@ -6,10 +6,11 @@
 //   shuffled                      the same on two axes that an earlier run has stored in another order
 //   resumed                       the same, and all tasks are stored
 //   long, long-stored, long-both  tasks that wait 10 ms: plain; with a checkpoint; with a checkpoint and a trace
+#include "cpu_time.hpp"
+
 #include <parmap/checkpoint.hpp>
 #include <parmap/parmap.hpp>
 
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,18 +33,7 @@ namespace {
 
 using clock_type = std::chrono::steady_clock;
 
-double seconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-}
-double cpu_seconds() {
-  double all = 0;
-  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage used{};
-    ::getrusage(who, &used);
-    all += seconds(used.ru_utime) + seconds(used.ru_stime);
-  }
-  return all;
-}
+using bench::cpu_seconds;
 
 double tiny(std::uint32_t a, std::uint32_t b) { return 0.5 * a + b; }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // One measurement of benchmarks/streams.py, in its own process: streams WAY WORKLOAD N, on two workers. Prints the wall
 // seconds and the CPU seconds of this process and its children; for the workload `first`, until the first result.
-#include <parmap/parmap.hpp>
+#include "cpu_time.hpp"
 
-#include <sys/resource.h>
+#include <parmap/parmap.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -17,18 +17,7 @@
 
 namespace {
 
-double seconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-}
-double cpu_seconds() {
-  double all = 0;
-  for (const auto whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage used{};
-    ::getrusage(whose, &used);
-    all += seconds(used.ru_utime) + seconds(used.ru_stime);
-  }
-  return all;
-}
+using bench::cpu_seconds;
 
 parmap::options options_of(std::string_view way) {
   parmap::options chosen;

@@ -2,10 +2,11 @@
 // What a trace costs: traces WAY ENGINE TASKS MICROSECONDS prints the wall time of a map of such tasks, the CPU time of
 // all its processes, and the instructions that they executed (0 where the machine does not tell). WAY: plain, times or
 // trace. ../traces.py calls it.
+#include "cpu_time.hpp"
+
 #include <parmap/parmap.hpp>
 
 #include <linux/perf_event.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,18 +23,7 @@ namespace {
 
 using clock_type = std::chrono::steady_clock;
 
-double seconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-}
-double cpu_seconds() {
-  double all = 0;
-  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage used{};
-    ::getrusage(who, &used);
-    all += seconds(used.ru_utime) + seconds(used.ru_stime);
-  }
-  return all;
-}
+using bench::cpu_seconds;
 
 // Of this process and all that it starts; -1 if the machine does not tell.
 int count_instructions() {

@@ -87,3 +87,13 @@ def engine(request):
 def skipping(request):
     """The engines that leave a failed task out and go on."""
     return request.param
+
+
+@pytest.fixture(params=("serial", "threads", "multi", "async", "pool"))
+def every(request):
+    """Every engine on this machine: a name, or an executor."""
+    if request.param == "pool":
+        with parmap.Executor(2) as pool:
+            yield pool
+    else:
+        yield request.param

@@ -19,15 +19,6 @@ pytestmark = pytest.mark.timeout(60)
 QUIET = dict(reporter="silent", on_error=lambda *_: None)
 
 
-@pytest.fixture(params=("serial", "threads", "multi", "async", "pool"))
-def every(request):
-    if request.param == "pool":
-        with Executor(2) as pool:
-            yield pool
-    else:
-        yield request.param
-
-
 # ---- maps
 
 

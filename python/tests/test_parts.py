@@ -24,15 +24,6 @@ QUIET = dict(reporter="silent", on_error=lambda *_: None)
 GRID = dict(mu=[0.5, -1.0, 2.0, 7.25, 0.0], x0=[1, 2, 3, 4, 5, 6, 7])  # 35 tasks
 
 
-@pytest.fixture(params=("serial", "threads", "multi", "async", "pool"))
-def every(request):
-    if request.param == "pool":
-        with Executor(2) as pool:
-            yield pool
-    else:
-        yield request.param
-
-
 @pytest.fixture
 def array(monkeypatch):
     """Sets the variables of a job array."""
