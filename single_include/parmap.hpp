@@ -2102,31 +2102,6 @@ class element_feed {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/tick_clock.hpp
-// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-using ticks = std::uint64_t;
-
-[[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
-
-#if defined(__x86_64__)
-// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
-inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
-#else
-inline ticks now_ticks() noexcept { return steady_ns(); }
-#endif
-
-// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
-[[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
-
-inline ticks to_ticks(std::chrono::microseconds span) noexcept {
-  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/failure.hpp
 // The failure of a task, the list of a map's failures, and the exceptions thrown for them.
 
@@ -2399,6 +2374,94 @@ class PARMAP_API map_failed : public std::runtime_error {
 
 }  // namespace parmap::inline PARMAP_ABI
 
+// ==== parmap/detail/observers/attempt_observer.hpp
+// attempt_observer: hears of each attempt of a task while a map runs.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The number of the worker of a task that never ran.
+inline constexpr unsigned never_ran = ~0U;
+
+// One attempt of one task.
+struct attempt {
+  using clock = std::chrono::steady_clock;
+
+  std::uint64_t task{};
+  unsigned number{1};  // the first is 1
+  unsigned worker{};
+  clock::time_point began{};
+  std::chrono::nanoseconds took{};  // 0 until it has ended
+};
+
+// The value of a task where the engine keeps it: an object of the map's result type, or the bytes of its codec. Neither
+// of them: the task returns void, or its value is part of a reduction. Valid until the map's engine returns.
+struct seen_value {
+  const void* object{};
+  std::span<const std::byte> encoded{};
+};
+
+enum class worker_event {
+  born,
+  died,   // also if it left because nothing was left to do
+  waits,  // nothing can be claimed now
+};
+
+// The engine makes one call at a time for each worker, so threads makes several at once. multi calls from the thread
+// that called map, and may do so some milliseconds after the event; threads and serial call from the thread that runs
+// the task; async from its loop. What must not hold them up goes through an observer_queue. An observer that fails
+// keeps its error to itself until its owner asks for it.
+class attempt_observer {
+ public:
+  attempt_observer(const attempt_observer&) = delete;
+  attempt_observer& operator=(const attempt_observer&) = delete;
+
+  virtual void begun(const attempt& /*it*/) noexcept {}
+  // The attempt has failed, and the task will be tried again.
+  virtual void failed(const attempt& /*it*/, const failure& /*why*/) noexcept {}
+  // The task has ended with this attempt: without a value if `why` is not null. Called once for each task that has
+  // begun and was not stopped. failure::inputs is empty.
+  virtual void ended(const attempt& /*it*/, seen_value /*value*/, const failure* /*why*/) noexcept {}
+  virtual void happened_to(unsigned /*worker*/, worker_event /*what*/, attempt::clock::time_point /*when*/) noexcept {}
+
+ protected:
+  attempt_observer() = default;
+  ~attempt_observer() = default;
+};
+
+// The observer of numbered tasks; null if there is none.
+template <class Tasks>
+[[nodiscard]] attempt_observer* observer_of(const Tasks& tasks) noexcept {
+  if constexpr (requires { tasks.observer(); }) return tasks.observer();
+  else return nullptr;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/tick_clock.hpp
+// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+using ticks = std::uint64_t;
+
+[[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
+
+#if defined(__x86_64__)
+// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
+inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
+#else
+inline ticks now_ticks() noexcept { return steady_ns(); }
+#endif
+
+// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
+[[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
+
+inline ticks to_ticks(std::chrono::microseconds span) noexcept {
+  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/outcome.hpp
 // outcome: the value of a task, or the failure that it has instead.
 
@@ -2629,8 +2692,6 @@ struct std::tuple_element<1, parmap::indexed_outcome<T>> {
 // outcome_source: what an engine gives to a stream, outcomes in the order in which they come.
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-inline constexpr unsigned never_ran = ~0U;
 
 // A task that has ended, and how.
 template <class T>
@@ -4433,66 +4494,6 @@ struct encoded_slot {
   }
 };
 static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == offsetof(encoded_slot, size) + 8);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/observers/attempt_observer.hpp
-// attempt_observer: hears of each attempt of a task while a map runs.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// One attempt of one task.
-struct attempt {
-  using clock = std::chrono::steady_clock;
-
-  std::uint64_t task{};
-  unsigned number{1};  // the first is 1
-  unsigned worker{};
-  clock::time_point began{};
-  std::chrono::nanoseconds took{};  // 0 until it has ended
-};
-
-// The value of a task where the engine keeps it: an object of the map's result type, or the bytes of its codec. Neither
-// of them: the task returns void, or its value is part of a reduction. Valid until the map's engine returns.
-struct seen_value {
-  const void* object{};
-  std::span<const std::byte> encoded{};
-};
-
-enum class worker_event {
-  born,
-  died,   // also if it left because nothing was left to do
-  waits,  // nothing can be claimed now
-};
-
-// The engine makes one call at a time for each worker, so threads makes several at once. multi calls from the thread
-// that called map, and may do so some milliseconds after the event; threads and serial call from the thread that runs
-// the task; async from its loop. What must not hold them up goes through an observer_queue. An observer that fails
-// keeps its error to itself until its owner asks for it.
-class attempt_observer {
- public:
-  attempt_observer(const attempt_observer&) = delete;
-  attempt_observer& operator=(const attempt_observer&) = delete;
-
-  virtual void begun(const attempt& /*it*/) noexcept {}
-  // The attempt has failed, and the task will be tried again.
-  virtual void failed(const attempt& /*it*/, const failure& /*why*/) noexcept {}
-  // The task has ended with this attempt: without a value if `why` is not null. Called once for each task that has
-  // begun and was not stopped. failure::inputs is empty.
-  virtual void ended(const attempt& /*it*/, seen_value /*value*/, const failure* /*why*/) noexcept {}
-  virtual void happened_to(unsigned /*worker*/, worker_event /*what*/, attempt::clock::time_point /*when*/) noexcept {}
-
- protected:
-  attempt_observer() = default;
-  ~attempt_observer() = default;
-};
-
-// The observer of numbered tasks; null if there is none.
-template <class Tasks>
-[[nodiscard]] attempt_observer* observer_of(const Tasks& tasks) noexcept {
-  if constexpr (requires { tasks.observer(); }) return tasks.observer();
-  else return nullptr;
-}
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -15362,35 +15363,6 @@ PARMAP_INLINE std::shared_ptr<const std::vector<std::string>> axis_keys::texts()
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/tick_clock.inl.hpp
-// The bodies of tick_clock.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::uint64_t steady_ns() noexcept {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
-
-#if defined(__x86_64__)
-PARMAP_INLINE double ticks_per_us() noexcept {
-  static const double rate = [] {
-    const std::uint64_t from_ns = steady_ns();
-    const ticks from = now_ticks();
-    std::uint64_t to_ns = from_ns;
-    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
-    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
-    return measured > 1 ? measured : 1;
-  }();
-  return rate;
-}
-#else
-PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
-#endif
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/results/failure_causes.hpp
 // failure_causes: groups the failures of a map by their cause.
 
@@ -15695,6 +15667,35 @@ PARMAP_INLINE map_failed::map_failed(failure_list all, std::uint64_t tasks)
       failures_(std::move(all)) {}
 
 }  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/schedule/tick_clock.inl.hpp
+// The bodies of tick_clock.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::uint64_t steady_ns() noexcept {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
+#if defined(__x86_64__)
+PARMAP_INLINE double ticks_per_us() noexcept {
+  static const double rate = [] {
+    const std::uint64_t from_ns = steady_ns();
+    const ticks from = now_ticks();
+    std::uint64_t to_ns = from_ns;
+    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
+    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
+    return measured > 1 ? measured : 1;
+  }();
+  return rate;
+}
+#else
+PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
+#endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/space/part.inl.hpp
 // The bodies of ../../part.hpp.
@@ -23342,16 +23343,17 @@ class open_store::state {
   // Codecs are called one at a time.
   void store(const attempt& it, seen_value value, const failure* why) noexcept {
     const std::scoped_lock lock(mutex_);
-    note_time(choice_.task(it.task), it.took, it.worker);
+    const bool ran = it.worker != never_ran;
+    if (ran) note_time(choice_.task(it.task), it.took, it.worker);
     if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
       return;
     try {
       stored_outcome made{.number = store_->number(index(it.task)),
                           .kind = std::nullopt,
                           .attempts = it.number,
-                          .worker = it.worker,
+                          .worker = ran ? std::optional(it.worker) : std::nullopt,
                           .began = it.began,
-                          .took = it.took};
+                          .took = ran ? std::optional(it.took) : std::nullopt};
       if (why != nullptr) {
         made.kind = why->kind;
         made.message = why->message;

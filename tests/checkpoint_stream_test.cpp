@@ -221,6 +221,19 @@ TEST(checkpoint_streams, refuse_axes_that_cannot_be_compared) {
 
 double half(int i) { return i * 0.5; }
 
+TEST(checkpoint_streams, a_task_that_never_ran_has_no_worker) {
+  const folder here;
+  auto keeps = kept_in(here.file());
+  keeps.seed = 1;
+  const auto store =
+      parmap::detail::open_store_of_stream<int>(half, parmap::detail::make_axis(std::vector{1, 2, 3}), keeps);
+  const parmap::failure why{1, parmap::failure_kind::crashed, "its worker died before it began", 0, nullptr};
+  store->ended({.task = 1, .number = 0, .worker = parmap::detail::never_ran}, {}, &why);
+  store->finish();
+  parmap::detail::database file(here.file());
+  EXPECT_EQ(file.number("SELECT task FROM result_1 WHERE kind <> 0 AND worker IS NULL AND seconds IS NULL"), 1);
+}
+
 TEST(checkpoint_streams, of_a_pool_store_numbers_as_numbers) {
   const folder here;
   std::ignore = parmap::map(pool::engine(), half, std::vector{1, 2, 3}, kept_in(here.file()));

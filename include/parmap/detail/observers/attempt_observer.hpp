@@ -12,6 +12,9 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// The number of the worker of a task that never ran.
+inline constexpr unsigned never_ran = ~0U;
+
 // One attempt of one task.
 struct attempt {
   using clock = std::chrono::steady_clock;

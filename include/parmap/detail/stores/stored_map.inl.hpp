@@ -109,16 +109,17 @@ class open_store::state {
   // Codecs are called one at a time.
   void store(const attempt& it, seen_value value, const failure* why) noexcept {
     const std::scoped_lock lock(mutex_);
-    note_time(choice_.task(it.task), it.took, it.worker);
+    const bool ran = it.worker != never_ran;
+    if (ran) note_time(choice_.task(it.task), it.took, it.worker);
     if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
       return;
     try {
       stored_outcome made{.number = store_->number(index(it.task)),
                           .kind = std::nullopt,
                           .attempts = it.number,
-                          .worker = it.worker,
+                          .worker = ran ? std::optional(it.worker) : std::nullopt,
                           .began = it.began,
-                          .took = it.took};
+                          .took = ran ? std::optional(it.took) : std::nullopt};
       if (why != nullptr) {
         made.kind = why->kind;
         made.message = why->message;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/observers/attempt_observer.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/outcome.hpp>
 
@@ -13,8 +14,6 @@
 #include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-inline constexpr unsigned never_ran = ~0U;
 
 // A task that has ended, and how.
 template <class T>
