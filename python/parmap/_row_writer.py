@@ -136,7 +136,8 @@ class RowWriter:
     def _write_all(self, file: sqlite3.Connection) -> None:
         over = False
         while not over:
-            self._news.wait(_BEAT)
+            if not self._rows:  # else one came while the last were taken, and woke nobody
+                self._news.wait(_BEAT)
             if self._rows and not self._over:
                 self._pace()
             self._news.clear()
