@@ -199,12 +199,14 @@ def _with_text(error: BaseException, text: str) -> BaseException | None:
 def _described(error: BaseException) -> bytes:
     """In the worker: all that _restored() needs. The exception itself only if it comes out of pickle as it went in."""
     kind, text, data = type(error), _text_of(error), b""
+    trace = _traceback_of(error)[-_LARGE:]
+    _set(error, "__traceback__", None)  # tblib, which Dask installs, would pickle it, however deep it is
     with contextlib.suppress(BaseException):  # what its own methods raise is not the task's
         again = _with_text(_loads(copy := _pickled(error)), text)
         data = copy if type(again) is kind and len(copy) <= _LARGE else b""
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     notes = [note for note in getattr(error, "__notes__", None) or () if isinstance(note, str)]
-    return _dumps((name, text[:_LARGE], _traceback_of(error)[-_LARGE:], data, notes))
+    return _dumps((name, text[:_LARGE], trace, data, notes))
 
 
 def _restored(message: bytes) -> tuple[BaseException, str]:
