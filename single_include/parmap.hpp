@@ -8725,7 +8725,7 @@ void write_json(json_writer& to, const T& x) {
     to.add_raw(plain ? "}" : "]}");
   } else {
     to.add_raw("[");
-    for (const auto& each : x) separate(), write_json(to, each);
+    for (const typename T::value_type& each : x) separate(), write_json(to, each);
     to.add_raw("]");
   }
 }
@@ -8929,6 +8929,11 @@ T decode_bytes(std::string_view bytes) {
 [[nodiscard]] PARMAP_API stored_value stored_bytes_of(std::string&& bytes, value_format format);
 [[nodiscard]] PARMAP_API stored_value stored_text_of(std::string_view text);
 [[nodiscard]] PARMAP_API stored_value stored_natural_of(std::uint64_t x);
+
+// The type that an element of an axis is stored as: itself, but for what std::vector<bool> has in place of a bool.
+template <class T>
+using stored_as = std::conditional_t<
+    std::is_same_v<T, std::vector<bool>::reference> || std::is_same_v<T, std::vector<bool>::const_reference>, bool, T>;
 
 // Throws what the codec of T throws.
 template <storable T>
@@ -9151,7 +9156,7 @@ concept has_keys = requires(const Axis& axis) { axis.keys(); };
 template <class Elements>
 inline constexpr bool can_store_elements = false;
 template <class... Element>
-inline constexpr bool can_store_elements<list<Element...>> = (storable<std::remove_cvref_t<Element>> && ...);
+inline constexpr bool can_store_elements<list<Element...>> = (storable<stored_as<std::remove_cvref_t<Element>>> && ...);
 
 // Whether what identifies the elements can be stored. An axis that may have keys is asked when it is there.
 template <class Space>
@@ -9196,7 +9201,7 @@ void add_cells_of(const void* of, std::uint64_t i, cell_list& to) {
     if constexpr (has_keys<Space>)
       if (const axis_keys* const keys = space.keys(); keys != nullptr) return add_key(*keys, i, to);
     if constexpr (can_store_elements<typename Space::elements>)
-      space.spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
+      space.spread(i, [&to]<class... X>(const X&... x) { (to.add(to_stored<stored_as<X>>(x)), ...); });
   }
 }
 

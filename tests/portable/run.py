@@ -92,8 +92,8 @@ def build_other_system(compiler, behind, with_suites, project, folder):
     if with_suites:
         programs.append(folder / "conformance.exe")
         macros = [each for each in behind if each.startswith("-D")] + ["-DASIO_HAS_CO_AWAIT=1", "-DASIO_HAS_STD_COROUTINE=1"]
-        # GoogleTest 1.12 uses FLT_MAX, and the libc++ of zig 0.17 INFINITY, and they rely on other headers for them.
-        compiler = [*compiler, "-O0", "-DPARMAP_COMPILED", *macros, "-include", "cmath", "-include", "cfloat", f"-I{project}/include",
+        # GoogleTest 1.12 uses FLT_MAX, and relies on another header for it.
+        compiler = [*compiler, "-O0", "-DPARMAP_COMPILED", *macros, "-include", "cfloat", f"-I{project}/include",
                     "-isystem", str(asio_alone(folder)), "-isystem", str(GOOGLETEST / "include"), "-isystem", str(GOOGLETEST)]
         sources = [each for each in sorted((project / "src").glob("*.cpp")) if each.stem not in FORKING]
         sources += [project / "tests" / f"{each}.cpp" for each in SUITES]

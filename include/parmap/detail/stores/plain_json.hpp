@@ -190,7 +190,7 @@ void write_json(json_writer& to, const T& x) {
     to.add_raw(plain ? "}" : "]}");
   } else {
     to.add_raw("[");
-    for (const auto& each : x) separate(), write_json(to, each);
+    for (const typename T::value_type& each : x) separate(), write_json(to, each);
     to.add_raw("]");
   }
 }

@@ -159,6 +159,11 @@ T decode_bytes(std::string_view bytes) {
 [[nodiscard]] PARMAP_API stored_value stored_text_of(std::string_view text);
 [[nodiscard]] PARMAP_API stored_value stored_natural_of(std::uint64_t x);
 
+// The type that an element of an axis is stored as: itself, but for what std::vector<bool> has in place of a bool.
+template <class T>
+using stored_as = std::conditional_t<
+    std::is_same_v<T, std::vector<bool>::reference> || std::is_same_v<T, std::vector<bool>::const_reference>, bool, T>;
+
 // Throws what the codec of T throws.
 template <storable T>
 stored_value to_stored(const T& x) {

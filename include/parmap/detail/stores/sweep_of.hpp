@@ -39,7 +39,7 @@ concept has_keys = requires(const Axis& axis) { axis.keys(); };
 template <class Elements>
 inline constexpr bool can_store_elements = false;
 template <class... Element>
-inline constexpr bool can_store_elements<list<Element...>> = (storable<std::remove_cvref_t<Element>> && ...);
+inline constexpr bool can_store_elements<list<Element...>> = (storable<stored_as<std::remove_cvref_t<Element>>> && ...);
 
 // Whether what identifies the elements can be stored. An axis that may have keys is asked when it is there.
 template <class Space>
@@ -84,7 +84,7 @@ void add_cells_of(const void* of, std::uint64_t i, cell_list& to) {
     if constexpr (has_keys<Space>)
       if (const axis_keys* const keys = space.keys(); keys != nullptr) return add_key(*keys, i, to);
     if constexpr (can_store_elements<typename Space::elements>)
-      space.spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
+      space.spread(i, [&to]<class... X>(const X&... x) { (to.add(to_stored<stored_as<X>>(x)), ...); });
   }
 }
 
