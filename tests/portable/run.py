@@ -27,13 +27,13 @@ PLATFORMS = {
     "riscv64": (["riscv64-linux-gnu-g++", "-static"], "qemu-riscv64-static"),
     "s390x": (["s390x-linux-gnu-g++", "-static"], "qemu-s390x-static"),
 }
-# Windows 10. Only Asio needs the libraries.
-WINDOWS = ["-D_WIN32_WINNT=0x0A00", "-static", "-lws2_32", "-lmswsock"]
+# Only Asio needs them.
+WINSOCK = ["-static", "-lws2_32", "-lmswsock"]
 # Compiler; what it is given behind the sources; whether it also builds the conformance suites; what runs the programs.
 OTHER_SYSTEMS = {
     "macos": ([*ZIG, "-target", "aarch64-macos"], [], True, None),
-    "windows": (["x86_64-w64-mingw32-g++-posix", "-Wa,-mbig-obj"], WINDOWS, True, "wine"),
-    "windows-libc++": ([*ZIG, "-target", "x86_64-windows-gnu"], WINDOWS, False, "wine"),
+    "windows": (["x86_64-w64-mingw32-g++-posix", "-Wa,-mbig-obj"], ["-D_WIN32_WINNT=0x0A00", *WINSOCK], True, "wine"),
+    "windows-libc++": ([*ZIG, "-target", "x86_64-windows-gnu"], WINSOCK, False, "wine"),
 }
 GOOGLETEST = Path("/usr/src/googletest/googletest")
 SUITES = ("conformance_test", "conformance_failures_test", "conformance_types_test")
