@@ -146,10 +146,12 @@ TYPED_TEST(conformance, stop_between_two_attempts_tells_how_many_there_were) {
   };
   const auto all =
       parmap::map(TypeParam::engine, f, first(3), {.retries = 2, .stop = source.get_token(), .workers = 1});
-  // One worker of another machine may have run the last one.
-  if (engines::agents<TypeParam>() == 1) ASSERT_EQ(all.failures().size(), 2U);
-  else ASSERT_GE(all.failures().size(), 1U);
-  EXPECT_EQ(all.failures()[0].index, 1U);
+  EXPECT_TRUE(std::ranges::any_of(all.failures(), [](const parmap::failure& why) { return why.index == 1; }));
+  // A worker of another machine may have run the last one, or not have begun the first.
+  if (engines::agents<TypeParam>() == 1) {
+    EXPECT_EQ(all.failures().size(), 2U);
+    EXPECT_NE(all.failures()[0].index, 0U);
+  }
   for (const parmap::failure& why : all.failures()) {
     EXPECT_EQ(why.kind, parmap::failure::stopped);
     EXPECT_EQ(why.attempts, why.index == 1 ? 1U : 0U);
