@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +29,7 @@ ENGINE = os.environ.get("PARMAP_TEST_CLUSTER")
 LACKS = {
     r"threads|serial": "of another engine",
     r"multi-cached": "it cannot be pickled",
-    r"last_failure_counts|ends_a_map_of_hours|halted_map_tries": "on a cluster a failure names its host, and a stopped task has no attempts",
+    r"last_failure_counts|ends_a_map_of_hours|halted_map_tries|multi_kills_after_the_grace": "on a cluster a failure names its host, and a stopped task has no attempts",
     r"retry_if_gets_each|a_stop_ends_the_wait|late_task_started": "func and retry_if change what belongs to the test, but run elsewhere",
     r"slurm_job|numpys_in_every_engine": "they change this process, or use engines of it, around the map",
     r"pickling_loses|does_not_survive_pickling|multi-NoAttributes": "their exception is a part of func, and so is pickled before the task begins",
@@ -45,7 +46,7 @@ class Cluster:
     """In the process of pytest."""
 
     def __init__(self):
-        from parmap import _map, _reduction
+        from parmap import _combining, _map, _reduction
 
         self._process = os.getpid()
         self._chance = random.Random(1)
@@ -56,14 +57,25 @@ class Cluster:
 
             self.engine = distributed.Client(ENGINE, set_as_default=False)
         original = _map.overridden
+        here = threading.local()  # op of map_reduce runs in maps of this computer
 
         def overridden(given):
             given = original(given)
+            if getattr(here, "combines", False):
+                return given
             if given["engine"] == "multi" and given.get("start", "fork") == "fork" and os.getpid() == self._process:
                 return {**given, "engine": self.engine}
             return given
 
+        def combined(*axes, original=_combining.parmap, **options):
+            here.combines = True
+            try:
+                return original(*axes, **options)
+            finally:
+                here.combines = False
+
         _map.overridden = _reduction.overridden = overridden
+        _combining.parmap = combined
 
     def before_a_test(self):
         """A worker is killed; another one comes in the middle of what follows."""
