@@ -23,6 +23,7 @@ import pickle
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -60,6 +61,8 @@ class Start(NamedTuple):
 
 
 _jobs: dict[str, Job] = {}
+# Of maps that were killed and are not known here: the first exchange of one may still be on its way, in another thread.
+_killed: deque[str] = deque(maxlen=1000)
 _lock = threading.Lock()
 
 
@@ -80,7 +83,7 @@ def exchange(
     with _lock:
         job = _jobs.get(name)
         if job is None or job.ended or job.broken:
-            if program is None or start is None:
+            if program is None or start is None or name in _killed:
                 return pickle.dumps(Answer("unknown"), 5)
             job = _jobs[name] = Job(name, start, program, memory)
     return pickle.dumps(job.exchange(ranges, low, patience, ends, is_unwanted), 5)
@@ -90,6 +93,8 @@ def tell(name: str, what: str) -> None:
     """ "halt": no further task begins. "kill": the job ends at once, with what runs. Returns at once."""
     with _lock:
         job = _jobs.get(name)
+        if job is None and what == "kill":
+            _killed.append(name)
     if job is not None:
         job.tell(what)
 

@@ -132,7 +132,8 @@ class _Carrier:
         self._granted: dict[str, int] = {}  # workers of each agent
         self._client = engine._client or _current_client()
         self._own: list[Any] = []  # made here, to be closed
-        self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()  # address, future
+        # Not a SimpleQueue: the get() of CPython 3.11 waits for ever if its timeout has passed when it looks at the clock again.
+        self._events: queue.Queue[tuple[str, Any]] = queue.Queue()  # address, future
         self._calls: dict[str, Any] = {}  # by address: the future that is on its way
         # And the last one that has come. As long as a client has one of them, its agents know that it is there.
         self._last: dict[str, Any] = {}

@@ -85,7 +85,9 @@ class Session:
         self._calls: dict[int, tuple[Any, Any]] = {}  # by number: the agent, and where the answer goes
         self._number = 0
         self._heard = 0.0
-        self._answers: queue.SimpleQueue[tuple[int, int, bytes]] = queue.SimpleQueue()  # of an agent: kind, number, bytes
+        # Of an agent: kind, number, bytes. Not a SimpleQueue: the get() of CPython 3.11 waits for ever if its timeout has passed when it
+        # looks at the clock again.
+        self._answers: queue.Queue[tuple[int, int, bytes]] = queue.Queue()
 
     @classmethod
     def alone(cls) -> Session:

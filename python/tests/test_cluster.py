@@ -4,13 +4,14 @@ No process, no thread and no time: each call of wait() is a step."""
 
 import copy
 import operator
+import pathlib
 import pickle
 import random
 
 import pytest
 
 import parmap
-from parmap import _errors
+from parmap import _agent, _errors
 from parmap import parmap as pmap
 from parmap._agent_fold import Folded
 from parmap._answer import Answer
@@ -189,3 +190,18 @@ def test_async_functions_are_refused_by_the_name_of_the_engine():
     engine._name = "dask"
     with pytest.raises(TypeError, match="engine='dask' would never run"):
         pmap(wait, [1], engine=engine)
+
+
+def test_an_exchange_that_comes_after_its_map_was_killed_begins_nothing():
+    name = "killed before it began"
+    start = _agent.Start(1, 0, (), 1.0, None, False)
+    _agent.tell(name, "kill")
+    answer = pickle.loads(_agent.exchange(name, start, b"no program", [], -1, 1.0))
+    assert answer.state == "unknown" and name not in _agent._jobs
+
+
+def test_no_timed_get_of_a_simple_queue():
+    """In CPython 3.11 it waits for ever if its timeout has passed when it looks at the clock again, as on a busy machine."""
+    for path in pathlib.Path(parmap.__file__).parent.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "queue.SimpleQueue()" not in text or ".get(timeout" not in text, path
