@@ -28562,7 +28562,8 @@ namespace parmap::inline PARMAP_ABI::detail {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/traces/map_recorder.inl.hpp
-// The bodies of map_recorder.hpp.
+// The bodies of map_recorder.hpp. More than 400 lines: one class, as the lanes, the account, the events and the thread
+// that writes them share two kinds of locks.
 
 namespace parmap::inline PARMAP_ABI::detail {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The bodies of map_recorder.hpp.
+// The bodies of map_recorder.hpp. More than 400 lines: one class, as the lanes, the account, the events and the thread
+// that writes them share two kinds of locks.
 #pragma once
 
 #include <parmap/detail/system/file_calls.hpp>
