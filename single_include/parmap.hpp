@@ -2481,6 +2481,30 @@ inline constexpr bool is_outcome = false;
 template <class T>
 inline constexpr bool is_outcome<outcome<T>> = true;
 
+// A failure elsewhere in memory: an outcome is to be as small as its value, as most of them hold one.
+class boxed_failure {
+ public:
+  explicit boxed_failure(failure why) : why_(std::make_unique<failure>(std::move(why))) {}
+  boxed_failure(const boxed_failure& other) : why_(std::make_unique<failure>(other.get())) {}
+  boxed_failure(boxed_failure&&) noexcept = default;  // the other one has an empty failure then
+  boxed_failure& operator=(boxed_failure other) noexcept {
+    why_ = std::move(other.why_);
+    return *this;
+  }
+  ~boxed_failure() = default;
+
+  [[nodiscard]] const failure& get() const noexcept { return why_ ? *why_ : empty(); }
+  [[nodiscard]] failure take() noexcept { return why_ ? std::move(*why_) : failure(); }
+
+ private:
+  static const failure& empty() noexcept {
+    static const failure none;
+    return none;
+  }
+
+  std::unique_ptr<failure> why_;
+};
+
 // The members of outcome<T> that do not depend on what T can do.
 template <class Held>
 class outcome_base {
@@ -2490,8 +2514,8 @@ class outcome_base {
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
   /// Why there is no value. Undefined if there is one.
-  [[nodiscard]] const failure& error() const& noexcept { return *std::get_if<1>(&held_); }
-  [[nodiscard]] failure&& error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
+  [[nodiscard]] const failure& error() const& noexcept { return std::get_if<1>(&held_)->get(); }
+  [[nodiscard]] failure error() && noexcept { return std::get_if<1>(&held_)->take(); }
 
  protected:
   template <class... Arguments>
@@ -2506,7 +2530,7 @@ class outcome_base {
   }
 
  private:
-  std::variant<Held, failure> held_;
+  std::variant<Held, boxed_failure> held_;
 };
 
 }  // namespace detail
@@ -2623,21 +2647,21 @@ class [[nodiscard]] outcome<void> {
   /// The outcome of a task that has not failed.
   outcome() = default;
   /// That of one that has.
-  outcome(failure why) : why_(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+  outcome(failure why) : why_(std::in_place, std::move(why)) {}  // NOLINT(google-explicit-constructor)
 
   /// Whether the task has not failed. O(1).
   [[nodiscard]] bool has_value() const noexcept { return !why_; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
   /// Why it has failed. Undefined if it has not.
-  [[nodiscard]] const failure& error() const& noexcept { return *why_; }
-  [[nodiscard]] failure&& error() && noexcept { return *std::move(why_); }
+  [[nodiscard]] const failure& error() const& noexcept { return why_->get(); }
+  [[nodiscard]] failure error() && noexcept { return why_->take(); }
 
   /// Does nothing.
   void operator*() const noexcept {}
   /// Throws task_failed if the task has failed.
   void value() const {
-    if (why_) throw task_failed(*why_);
+    if (why_) throw task_failed(error());
   }
   /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
   template <class F>
@@ -2654,7 +2678,7 @@ class [[nodiscard]] outcome<void> {
 #endif
 
  private:
-  std::optional<failure> why_{};
+  std::optional<detail::boxed_failure> why_{};
 };
 
 /// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
@@ -2663,6 +2687,14 @@ struct indexed_outcome {
   std::uint64_t index{};       ///< the task's index in input order
   parmap::outcome<T> outcome;  ///< its value or its failure
   bool stored{};               ///< whether it was in the store already: see options::store
+
+  /// `what`: a value or a failure, or an outcome. (A constructor, as g++ clears all bytes of an aggregate first.)
+  template <class What>
+    requires std::constructible_from<parmap::outcome<T>, What>
+  indexed_outcome(std::uint64_t i, What&& what, bool was_stored = false)
+      : index(i),
+        outcome(std::forward<What>(what)),
+        stored(was_stored) {}
 
   /// For structured bindings.
   template <std::size_t I, class Self>
@@ -6447,11 +6479,11 @@ class supervisor_client {
 namespace parmap::inline PARMAP_ABI::detail {
 
 // A reader that is faster than its workers would find one outcome at each look, and take the memory that it looks at
-// from their processors each time. So after a look that found few it waits a moment.
+// from their processors each time. So after a look that found few it waits a moment, if it has the patience.
 class reader_pace {
  public:
-  void before_look() const noexcept {
-    if (!found_few_) return;
+  void before_look(std::chrono::nanoseconds patience) const noexcept {
+    if (!found_few_ || patience <= patience.zero()) return;
     const ticks until = looked_ + to_ticks(moment);
     while (now_ticks() < until) spin_pause();
   }
@@ -6773,11 +6805,11 @@ class outcome_taker {
   // Takes some outcomes from where the last one was. False if there is none.
   template <class T>
     requires is_short<T>
-  bool next_some(std::vector<ended_task<T>>& to) {
+  bool next_some(std::vector<ended_task<T>>& to, std::chrono::nanoseconds patience) {
     to.clear();
     if (ring_ == nullptr || left_ == 0 || generation_ != fork_generation()) return false;
     to.reserve(most_at_once);
-    pace_.before_look();
+    pace_.before_look(patience);
     const unsigned count = ring_->take_while(std::min(left_, most_at_once), [&](const ring_cell& it) {
       if (it.length() != sizeof(T)) return false;
       std::array<std::byte, sizeof(T)> bytes;
@@ -6881,7 +6913,7 @@ class multi_stream final : public outcome_source<typename Tasks::result> {
   arrival next_or_some(outcomes_at_hand<value>& some, std::optional<ended_task<value>>& to,
                        std::chrono::nanoseconds patience) override {
     if constexpr (is_short<value>)
-      if (taker_.next_some(short_)) {
+      if (taker_.next_some(short_, patience)) {
         some = outcomes_at_hand<value>(short_);
         return arrival::outcome;
       }
@@ -8232,42 +8264,42 @@ class threads_stream final : public outcome_source<typename Tasks::result> {
 
   arrival next(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) override {
     if (rest_) return take_never_begun(to) ? arrival::outcome : arrival::end;  // no thread is left to look at
-    if (take_one(to)) return arrival::outcome;
+    if (take_one(to, patience)) return arrival::outcome;
     const auto begun = std::chrono::steady_clock::now();
     std::chrono::nanoseconds spent{};
     for (std::chrono::nanoseconds nap = stream_threads::first_nap; patience > spent;
          nap = stream_threads::longest_nap) {
       threads_->announce_sleep();
-      if (!look()) threads_->sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
+      if (!look(patience)) threads_->sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
       threads_->wake_up();
-      if (take_one(to)) return arrival::outcome;
+      if (take_one(to, patience)) return arrival::outcome;
       if (threads_->ended()) break;
       spent = std::chrono::steady_clock::now() - begun;
     }
     if (!threads_->ended()) return arrival::nothing_yet;
     // What was sent before the last thread ended is seen after that.
-    if (take_one(to)) return arrival::outcome;
+    if (take_one(to, patience)) return arrival::outcome;
     return take_never_begun(to) ? arrival::outcome : arrival::end;
   }
   arrival next_or_some(outcomes_at_hand<value>& some, std::optional<ended_task<value>>& to,
                        std::chrono::nanoseconds patience) override {
-    if (rest_ || !look()) return next(to, patience);
+    if (rest_ || !look(patience)) return next(to, patience);
     some = outcomes_at_hand<value>(std::exchange(there_, {}));
     return arrival::outcome;
   }
 
  private:
-  bool take_one(std::optional<ended_task<value>>& to) {
-    if (!look()) return false;
+  bool take_one(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) {
+    if (!look(patience)) return false;
     to.emplace(std::move(there_.front()));
     there_ = there_.subspan(1);
     return true;
   }
   // Looks, if there is nothing, into the next lane in turn that has something.
-  bool look() {
+  bool look(std::chrono::nanoseconds patience) {
     if (!there_.empty()) return true;
     outboxes_[turn_].lane().take(given_);
-    pace_.before_look();
+    pace_.before_look(patience);
     for (std::size_t k = 0; k < outboxes_.size() && there_.empty(); ++k) {
       turn_ = turn_ + 1 < outboxes_.size() ? turn_ + 1 : 0;
       there_ = outboxes_[turn_].lane().unread();

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <parmap/axis.hpp>
 #include <parmap/detail/cluster/agent_pace.hpp>
+#include <parmap/detail/cluster/conductor.hpp>
 #include <parmap/detail/cluster/node_plan.hpp>
 #include <parmap/fargs.hpp>
 #include <parmap/map.hpp>
@@ -175,7 +176,7 @@ TEST(cluster_nodes, a_wrong_launcher_is_seen_by_its_environment) {
 }
 
 TEST(cluster_pace, asks_for_a_task_of_each_worker_first_and_for_none_ahead_where_tasks_are_long) {
-  parmap::detail::agent_pace pace(4);
+  parmap::detail::agent_pace pace(4, 2);
   const auto begun = parmap::detail::agent_pace::clock::now();
   EXPECT_TRUE(pace.wants());
   EXPECT_EQ(pace.next().most, 4U);
@@ -189,21 +190,21 @@ TEST(cluster_pace, asks_for_a_task_of_each_worker_first_and_for_none_ahead_where
 }
 
 TEST(cluster_pace, takes_long_tasks_that_end_together_for_no_short_ones) {
-  parmap::detail::agent_pace pace(32);
+  parmap::detail::agent_pace pace(32, 2);
   const auto begun = parmap::detail::agent_pace::clock::now();
   for (std::uint64_t ended = 0; ended < 320; ended += 32) {  // each takes a second; the agent looks 100 times a second
     if (pace.wants()) pace.was_granted(pace.next().most);
     for (std::uint64_t step = 1; step <= 100; ++step) {
       const std::uint64_t seen = step < 100 ? ended : ended + 32;
       pace.look(begun + std::chrono::seconds(ended / 32) + std::chrono::milliseconds(10 * step), seen);
-      EXPECT_LE(pace.next().least, 8U);
+      EXPECT_EQ(pace.next().least, pace.open() < 16 ? 32 - pace.open() : 0) << "of each worker without a task";
       EXPECT_LE(pace.next().most, 3 * 32U);
     }
   }
 }
 
 TEST(cluster_pace, asks_for_a_quarter_of_a_second_where_tasks_are_short) {
-  parmap::detail::agent_pace pace(2);
+  parmap::detail::agent_pace pace(2, 2);
   const auto begun = parmap::detail::agent_pace::clock::now();
   std::uint64_t ended = 0;
   for (int step = 1; step <= 12; ++step) {  // 1000 tasks each ms
@@ -213,6 +214,94 @@ TEST(cluster_pace, asks_for_a_quarter_of_a_second_where_tasks_are_short) {
   }
   EXPECT_GE(pace.open(), 100'000U);
   EXPECT_LE(pace.open(), 1'000'000U);
+}
+
+TEST(cluster_pace, asks_for_no_more_at_once_if_rank_0_keeps_tasks_for_others) {
+  parmap::detail::agent_pace pace(1, 2);
+  const auto begun = parmap::detail::agent_pace::clock::now();
+  std::uint64_t ended = 0;
+  for (int step = 1; step <= 20; ++step) {  // 10 tasks each ms
+    if (pace.wants()) pace.was_granted(pace.next().most);
+    ended += std::min<std::uint64_t>(pace.open(), 50);
+    pace.look(begun + std::chrono::milliseconds(5 * step), ended);
+  }
+  while (pace.wants()) pace.was_granted(pace.next().most);
+  while (!pace.wants()) pace.look(begun + std::chrono::milliseconds(100), ended += 10);
+  EXPECT_GT(pace.next().most, 1000U);
+  EXPECT_EQ(pace.next().least, 0U) << "no worker would wait";
+  pace.was_granted(100);
+  const std::uint64_t open = pace.open();
+  ASSERT_GT(open, 1000U);
+  while (!pace.wants()) pace.look(begun + std::chrono::milliseconds(100), ended += 10);
+  EXPECT_LE(pace.open(), open / 2);
+  EXPECT_GT(pace.open(), open / 2 - 20);
+  pace.was_granted(0);
+  while (pace.open() > 25) pace.look(begun + std::chrono::milliseconds(100), ended += 10);
+  EXPECT_TRUE(pace.wants()) << "what is left takes as long as an answer";
+  EXPECT_GT(pace.next().least, 0U);
+}
+
+// Rank 0 of a map on two agents with one worker each.
+class rank_0_of_two {
+ public:
+  explicit rank_0_of_two(std::uint64_t tasks)
+      : leads_({.chosen = chosen_, .tasks = tasks, .each_rank = true}, 1, 2,
+               [this](int to, const parmap::detail::message_bytes& bytes) { note(to, bytes); }) {
+    for (const int rank : {0, 1}) {
+      parmap::detail::message_writer hello;
+      parmap::detail::put_error(hello, {});
+      parmap::detail::put_facts(hello, {}, {});
+      const parmap::detail::message_bytes bytes = hello.take();
+      leads_.take_hello(rank, parmap::detail::message_reader(bytes));
+    }
+    bool told = true;
+    leads_.start_all(told);
+  }
+
+  // The number of tasks that the rank is granted.
+  std::uint64_t wish(int rank, std::uint64_t completed, std::uint64_t most, std::uint64_t least) {
+    parmap::detail::message_writer to;
+    for (const std::uint64_t number : {completed, std::uint64_t{0}, most, least}) to.put(number);
+    const parmap::detail::message_bytes bytes = to.take();
+    granted_ = 0;
+    leads_.take_wish(rank, parmap::detail::message_reader(bytes));
+    return granted_;
+  }
+
+ private:
+  void note(int /*to*/, const parmap::detail::message_bytes& bytes) {
+    parmap::detail::message_reader in(bytes);
+    static_cast<void>(in.number());
+    if (in.number() != static_cast<std::uint64_t>(parmap::detail::message_kind::grant)) return;
+    while (in.left() > 0) {
+      static_cast<void>(in.read(2 * sizeof(std::uint64_t)));
+      granted_ += in.number();
+    }
+  }
+
+  const parmap::options chosen_{.reporter = parmap::report::silent, .seed = 1};
+  std::uint64_t granted_{};
+  parmap::detail::conductor leads_;
+};
+
+TEST(cluster_share, of_an_agent_is_at_most_half_of_its_part_of_what_is_left_however_often_it_asks) {
+  rank_0_of_two leads(10'000);
+  EXPECT_EQ(leads.wish(0, 0, 10'000, 0), 2500U);
+  for (int time = 0; time < 5; ++time) EXPECT_EQ(leads.wish(0, 0, 10'000, 0), 0U);
+  EXPECT_EQ(leads.wish(1, 0, 10'000, 1), 1875U);
+  EXPECT_EQ(leads.wish(0, 2500, 10'000, 1), 1406U) << "it has ended what it had";
+  EXPECT_EQ(leads.wish(0, 2500, 10'000, 2000), 2000U) << "its workers would wait";
+}
+
+TEST(cluster_share, is_even_where_there_are_fewer_tasks_than_workers) {
+  rank_0_of_two leads(100);
+  EXPECT_EQ(leads.wish(0, 0, 64, 64), 50U);
+  EXPECT_EQ(leads.wish(1, 0, 64, 64), 50U);
+}
+
+TEST(cluster_share, of_the_first_answer_is_little_but_not_one_task) {
+  rank_0_of_two leads(1'000'000);
+  EXPECT_EQ(leads.wish(0, 0, 1, 1), 1'000'000U / 4 / 512);
 }
 
 }  // namespace

@@ -24,6 +24,8 @@ failure no_root() { return {7, failure::threw, "no root", 1, nullptr}; }
 static_assert(std::copyable<outcome<std::string>> && std::movable<outcome<std::unique_ptr<int>>>);
 static_assert(!std::copyable<outcome<std::unique_ptr<int>>>);
 static_assert(std::is_nothrow_move_constructible_v<outcome<std::string>>);
+static_assert(std::is_nothrow_move_assignable_v<outcome<std::string>>);
+static_assert(sizeof(outcome<double>) == 2 * sizeof(double), "a stream of numbers is to touch few cache lines");
 static_assert(std::same_as<outcome<int>::value_type, int> && std::same_as<outcome<void>::error_type, failure>);
 static_assert(!std::convertible_to<outcome<int>, bool> && !std::convertible_to<outcome<int>, int>);
 static_assert(std::convertible_to<const char*, outcome<std::string>> && std::convertible_to<failure, outcome<int>>);
@@ -56,6 +58,22 @@ TEST(outcome, with_a_failure) {
   } catch (const parmap::task_failed& why) {
     EXPECT_STREQ(why.what(), "task 7 threw: no root");
   }
+}
+
+TEST(outcome, copies_own_their_failure_and_what_was_moved_from_has_an_empty_one) {
+  outcome<int> it = no_root();
+  outcome<int> copy = it;
+  EXPECT_NE(&copy.error(), &it.error());
+  outcome<int> moved = std::move(it);
+  EXPECT_EQ(moved.error().message, "no root");
+  EXPECT_FALSE(it);  // NOLINT(bugprone-use-after-move): on purpose
+  EXPECT_EQ(it.error().message, "");
+  it = copy;
+  const failure taken = std::move(copy).error();
+  EXPECT_EQ(taken.message, "no root");
+  EXPECT_EQ(it.error().message, "no root");
+  it = 5;
+  EXPECT_EQ(*it, 5);
 }
 
 TEST(outcome, of_nothing) {

@@ -21,7 +21,7 @@ HEADERS = {
     "cfenv": "fegetenv fenv_t fesetenv",
     "charconv": "chars_format from_chars to_chars",
     "chrono": "chrono micro",
-    "cmath": "isfinite isnan log10 lround signbit",
+    "cmath": "ceil isfinite isnan log10 lround signbit",
     "complex": "complex",
     "concepts": "constructible_from convertible_to copy_constructible copyable default_initializable invocable move_constructible predicate same_as "
                 "unsigned_integral integral floating_point",

@@ -208,7 +208,8 @@ class Map:
         agent.largest = max(agent.largest, count)
         self._next += count
 
-    # ---- C++: an agent asks when it has less than one task a worker and a quarter of a second of work
+    # ---- C++: an agent asks when it has less than one task a worker and a quarter of a second of work; if it was
+    # given less than that, when half of it has ended, or what is left lasts only until an answer can come
 
     def _wish(self, now: float, agent: Agent, k: int) -> None:
         carrier = self.carrier
@@ -222,14 +223,22 @@ class Map:
         left = self.tasks - self._next
         if left == 0:
             return
-        quarter = int(agent.rate * carrier.within) if agent.known else agent.ended
-        most = max(1, min(agent.workers + 2 * quarter - agent.open, 16 * max(agent.largest, agent.workers)))
-        least = max(1, int(agent.rate * 0.05))
-        share = max(left // (2 * len(self.agents)), 1)
+        answer = max(0.002, 1e-5 * len(self.agents))
+        ahead = int(agent.rate * 2 * answer)
+        quarter = int(agent.rate * carrier.within) if agent.known else 8 * agent.ended
+        asked = max(1, min(max(agent.workers + 2 * quarter, agent.workers + ahead) - agent.open, 16 * max(agent.largest, agent.workers)))
+        least = min(max(0, agent.workers + ahead - agent.open), asked)
+        part = agent.workers / self.workers
+        fair = max(0, int(part * left / 2) - agent.open)
+        even = max(1, math.ceil(part * (left + sum_open(self))) - agent.open)
+        count = max(min(asked, fair), fair // 512, min(least, even))
         at = self._serve(now + carrier.latency, 2 * carrier.message) + carrier.latency
-        self._give(at, agent, max(min(most, share), least))
+        self._give(at, agent, count)
         # Without a rate it looks again at the first outcome.
         low = agent.workers + quarter - 1 if agent.known else int(agent.node.unfinished) - 1
+        if count < asked:
+            low = min(low, agent.open // 2)
+        low = max(low, agent.workers + ahead // 2 - 1)
         heapq.heappush(self._events, (max(at + 1e-6, agent.node.when_left(low)), k))
 
     # ---- Python: the caller calls an agent again when it has answered

@@ -31,6 +31,30 @@ inline constexpr bool is_outcome = false;
 template <class T>
 inline constexpr bool is_outcome<outcome<T>> = true;
 
+// A failure elsewhere in memory: an outcome is to be as small as its value, as most of them hold one.
+class boxed_failure {
+ public:
+  explicit boxed_failure(failure why) : why_(std::make_unique<failure>(std::move(why))) {}
+  boxed_failure(const boxed_failure& other) : why_(std::make_unique<failure>(other.get())) {}
+  boxed_failure(boxed_failure&&) noexcept = default;  // the other one has an empty failure then
+  boxed_failure& operator=(boxed_failure other) noexcept {
+    why_ = std::move(other.why_);
+    return *this;
+  }
+  ~boxed_failure() = default;
+
+  [[nodiscard]] const failure& get() const noexcept { return why_ ? *why_ : empty(); }
+  [[nodiscard]] failure take() noexcept { return why_ ? std::move(*why_) : failure(); }
+
+ private:
+  static const failure& empty() noexcept {
+    static const failure none;
+    return none;
+  }
+
+  std::unique_ptr<failure> why_;
+};
+
 // The members of outcome<T> that do not depend on what T can do.
 template <class Held>
 class outcome_base {
@@ -40,8 +64,8 @@ class outcome_base {
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
   /// Why there is no value. Undefined if there is one.
-  [[nodiscard]] const failure& error() const& noexcept { return *std::get_if<1>(&held_); }
-  [[nodiscard]] failure&& error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
+  [[nodiscard]] const failure& error() const& noexcept { return std::get_if<1>(&held_)->get(); }
+  [[nodiscard]] failure error() && noexcept { return std::get_if<1>(&held_)->take(); }
 
  protected:
   template <class... Arguments>
@@ -56,7 +80,7 @@ class outcome_base {
   }
 
  private:
-  std::variant<Held, failure> held_;
+  std::variant<Held, boxed_failure> held_;
 };
 
 }  // namespace detail
@@ -173,21 +197,21 @@ class [[nodiscard]] outcome<void> {
   /// The outcome of a task that has not failed.
   outcome() = default;
   /// That of one that has.
-  outcome(failure why) : why_(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+  outcome(failure why) : why_(std::in_place, std::move(why)) {}  // NOLINT(google-explicit-constructor)
 
   /// Whether the task has not failed. O(1).
   [[nodiscard]] bool has_value() const noexcept { return !why_; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
   /// Why it has failed. Undefined if it has not.
-  [[nodiscard]] const failure& error() const& noexcept { return *why_; }
-  [[nodiscard]] failure&& error() && noexcept { return *std::move(why_); }
+  [[nodiscard]] const failure& error() const& noexcept { return why_->get(); }
+  [[nodiscard]] failure error() && noexcept { return why_->take(); }
 
   /// Does nothing.
   void operator*() const noexcept {}
   /// Throws task_failed if the task has failed.
   void value() const {
-    if (why_) throw task_failed(*why_);
+    if (why_) throw task_failed(error());
   }
   /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
   template <class F>
@@ -204,7 +228,7 @@ class [[nodiscard]] outcome<void> {
 #endif
 
  private:
-  std::optional<failure> why_{};
+  std::optional<detail::boxed_failure> why_{};
 };
 
 /// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
@@ -213,6 +237,14 @@ struct indexed_outcome {
   std::uint64_t index{};       ///< the task's index in input order
   parmap::outcome<T> outcome;  ///< its value or its failure
   bool stored{};               ///< whether it was in the store already: see options::store
+
+  /// `what`: a value or a failure, or an outcome. (A constructor, as g++ clears all bytes of an aggregate first.)
+  template <class What>
+    requires std::constructible_from<parmap::outcome<T>, What>
+  indexed_outcome(std::uint64_t i, What&& what, bool was_stored = false)
+      : index(i),
+        outcome(std::forward<What>(what)),
+        stored(was_stored) {}
 
   /// For structured bindings.
   template <std::size_t I, class Self>

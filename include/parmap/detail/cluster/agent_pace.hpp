@@ -12,17 +12,21 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // An agent has as many tasks as it has workers, and those that its workers end in two further ranges of 0.25 s. So
 // workers that run long tasks get one task each, and nothing waits behind them while workers elsewhere have none.
+// Towards the end rank 0 grants less, at last only what the workers need before a further answer can come.
 class agent_pace {
  public:
   using clock = std::chrono::steady_clock;
 
-  // What an agent asks for: at most `most` tasks, and `least` unless fewer are left.
+  // What an agent asks for: at most `most` tasks, and `least` unless fewer are left, as workers would wait without.
   struct wish {
     std::uint64_t most{};
     std::uint64_t least{};
   };
 
-  explicit agent_pace(unsigned workers) noexcept : workers_(workers) {}
+  // `agents`: of the map; the more there are, the longer an answer of rank 0 may take.
+  agent_pace(unsigned workers, std::uint64_t agents) noexcept
+      : workers_(workers),
+        answer_(std::max<clock::duration>(std::chrono::milliseconds(2), std::chrono::microseconds(10) * agents)) {}
 
   // Call now and then. `ended`: the tasks that have ended so far.
   void look(clock::time_point now, std::uint64_t ended) noexcept {
@@ -39,9 +43,12 @@ class agent_pace {
     sampled_ = ended;
     busy_ = {};
   }
+  // Rank 0 has answered what next() asked for.
   void was_granted(std::uint64_t tasks) noexcept {
     granted_ += tasks;
     largest_ = std::max(largest_, tasks);
+    // It keeps the rest for others. To ask again at once would not change that.
+    enough_ = tasks < asked_ ? open() / 2 : ~std::uint64_t{0};
   }
   // Of the tasks that have been granted, those that have not ended.
   [[nodiscard]] std::uint64_t open() const noexcept { return granted_ - ended_; }
@@ -54,13 +61,16 @@ class agent_pace {
     return half < most ? std::chrono::duration_cast<std::chrono::nanoseconds>(half) : most;
   }
   // Whether it is time to ask.
-  [[nodiscard]] bool wants() const noexcept { return open() < workers_ + quarter(); }
-  [[nodiscard]] wish next() const noexcept {
-    const std::uint64_t target = workers_ + 2 * quarter();
-    const std::uint64_t most =
-        std::min(target - std::min(target, open()), 16 * std::max<std::uint64_t>(largest_, workers_));
-    return {std::max<std::uint64_t>(most, 1),
-            std::clamp<std::uint64_t>(in(std::chrono::milliseconds(50)), 1, largest_range)};
+  [[nodiscard]] bool wants() const noexcept {
+    return open() < workers_ + ahead() / 2 || (open() < workers_ + quarter() && open() <= enough_);
+  }
+  // Call if it is time to ask, and ask for this.
+  [[nodiscard]] wish next() noexcept {
+    const std::uint64_t needed = workers_ + ahead();
+    const std::uint64_t target = std::max(workers_ + 2 * quarter(), needed);
+    asked_ = std::clamp<std::uint64_t>(target - std::min(target, open()), 1,
+                                       16 * std::max<std::uint64_t>(largest_, workers_));
+    return {asked_, std::min(needed - std::min(needed, open()), asked_)};
   }
 
  private:
@@ -69,15 +79,20 @@ class agent_pace {
   // Of a map that is stopped, an agent tells of each task that it was given and has not begun.
   static constexpr std::uint64_t largest_range = 1 << 17;
 
-  [[nodiscard]] std::uint64_t in(std::chrono::milliseconds span) const noexcept {
+  [[nodiscard]] std::uint64_t in(clock::duration span) const noexcept {
     return static_cast<std::uint64_t>(std::min(rate_ * std::chrono::duration<double>(span).count(), 1e15));
   }
-  // Until there is a sample: tasks have ended within less than that, so they are short.
+  // What must be open besides a task of each worker, so that no worker waits until two answers have come.
+  [[nodiscard]] std::uint64_t ahead() const noexcept { return std::min(in(2 * answer_), largest_range); }
+  // Until there is a sample: tasks have ended within less than that, so many more will within a quarter of a second.
   [[nodiscard]] std::uint64_t quarter() const noexcept {
-    return std::min(!is_known_ ? ended_ : in(std::chrono::milliseconds(250)), largest_range);
+    return std::min(!is_known_ ? 8 * ended_ : in(std::chrono::milliseconds(250)), largest_range);
   }
 
   unsigned workers_;
+  clock::duration answer_;  // how long an answer of rank 0 may take
+  std::uint64_t asked_{};
+  std::uint64_t enough_{~std::uint64_t{0}};  // with more open tasks than this, there is no need to ask again
   std::uint64_t granted_{};
   std::uint64_t ended_{};
   std::uint64_t largest_{};

@@ -225,6 +225,7 @@ class cluster_call::rank_side {
       }
     }
     orders_.tell_values = in.number() != 0;
+    agents_ = in.number();
     workers_ = orders_.workers = static_cast<unsigned>(in.number());
     mask_.resize(in.number());
     for (unsigned long& word : mask_) word = in.number();
@@ -264,7 +265,7 @@ class cluster_call::rank_side {
     if (how_.chosen.deadline)
       orders_.left = std::max<std::chrono::nanoseconds>(*how_.chosen.deadline - (clock::now() - begun_),
                                                         std::chrono::nanoseconds(1));
-    pace_.emplace(workers_);
+    pace_.emplace(workers_, agents_);
     {
       const library_handlers_set_aside while_forking;
       work.open(orders_);
@@ -290,6 +291,10 @@ class cluster_call::rank_side {
       tell_stop();
       if (leads_) leads_->look();
       if (any) naps.reset();
+      if (asked_ && pace_->open() == 0 && naps.is_awake()) {  // its workers have nothing to do until there is an answer
+        std::this_thread::yield();
+        continue;
+      }
       std::chrono::nanoseconds patience = mail_.own() == 0 ? naps.next() : std::chrono::nanoseconds(0);
       if (leads_) patience = std::min(patience, leads_->until_next_look());
       if (courier_ && !courier_->advance(now)) {
@@ -342,7 +347,8 @@ class cluster_call::rank_side {
     send(0, to.take());
   }
   void wait_for_finish(agent_work& work) {
-    nap_pacer naps(leads_ ? std::chrono::milliseconds(1) : longest_nap);
+    // The cores of an agent that is done are free, and its values are wanted. Other ranks are many, and have none.
+    nap_pacer naps(leads_ || workers_ > 0 ? std::chrono::milliseconds(1) : longest_nap);
     for (bool called = false; !finished_;) {
       try {
         if (take_messages(&work)) naps.reset();
@@ -397,6 +403,7 @@ class cluster_call::rank_side {
   call_error no_start_;
   std::string error_;
   agent_orders orders_;
+  std::uint64_t agents_{};
   unsigned workers_{};  // 0: this rank is no agent
   std::optional<outcome_courier> courier_;
   std::vector<unsigned long> mask_;

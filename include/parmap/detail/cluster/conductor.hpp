@@ -21,6 +21,7 @@
 #include <parmap/results.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -107,6 +108,11 @@ class conductor {
       // One without a task would start its workers in vain.
       if (plan.nodes.size() > tasks_) plan.nodes.resize(tasks_);
       agents_ = plan.nodes.size();
+      all_workers_ = 0;
+      for (const job_node& each : plan.nodes) {
+        here_[static_cast<std::size_t>(each.ranks.front())].workers = each.workers;
+        all_workers_ += each.workers;
+      }
       if (how_.records != nullptr) tell_records(plan);
     }
     const bool stores = error.text.empty() && how_.records != nullptr && how_.records->has_store();
@@ -121,6 +127,7 @@ class conductor {
       to.put(std::uint64_t{how_.records != nullptr});
       to.put(std::uint64_t{stores});
       const job_node* const mine = of_agent[rank];
+      to.put(std::uint64_t{agents_});
       to.put(std::uint64_t{mine != nullptr ? mine->workers : 0});
       to.put(std::uint64_t{mine != nullptr ? mine->mask.size() : 0});
       if (mine != nullptr)
@@ -139,10 +146,19 @@ class conductor {
     if (!halted_ && last_.is_set() && deadline::clock::now() >= last_.begin_no_more()) halt(deadline_text);
     const std::uint64_t left = tasks_ - next_;
     if (halted_ || left == 0) return send_(from, new_message(map_, message_kind::nothing_left).take());
-    // Towards the end ranges get smaller, so that all agents end together.
-    const std::uint64_t share = std::max<std::uint64_t>(left / (2 * agents_), 1);
-    const std::uint64_t fewest = std::max(least, tasks_ / granted_ranges::most + 1);
-    const std::uint64_t count = std::min(std::max(std::min(most, share), fewest), left);
+    caller& it = here_[static_cast<std::size_t>(from)];
+    const double part = it.workers / all_workers_;
+    const std::uint64_t held = it.granted - std::min(it.granted, it.completed + it.failed);
+    const auto beyond = [held](double all) { return static_cast<std::uint64_t>(std::max(all - double(held), 0.0)); };
+    // An agent holds at most half of its part of what nobody has. So ranges get smaller, and all agents end together.
+    const std::uint64_t fair = beyond(part * static_cast<double>(left) / 2);
+    // Where its workers would wait it gets more, but no more than its part of all that has not ended.
+    const std::uint64_t even = beyond(std::ceil(part * static_cast<double>(tasks_ - (completed_ + failed_))));
+    // A 512th is little even if the agent does not know yet how long tasks take, and saves it some questions.
+    std::uint64_t count =
+        std::max({std::min(most, fair), fair / 512, std::min(least, std::max<std::uint64_t>(even, 1))});
+    if (count > 0) count = std::min(std::max(count, tasks_ / granted_ranges::most + 1), left);
+    it.granted += count;
     message_writer to = new_message(map_, message_kind::grant);
     for (const task_run& each : runs(next_, next_ + count)) {
       to.put(each.index);
@@ -249,6 +265,8 @@ class conductor {
     std::size_t agent{};  // its place among the agents
     host_facts host{};
     std::vector<call_fact> facts{};
+    unsigned workers{};       // of an agent
+    std::uint64_t granted{};  // tasks that it was given
     std::uint64_t completed{};
     std::uint64_t failed{};
   };
@@ -317,6 +335,7 @@ class conductor {
   lazy_meter meter_;
   std::size_t came_{};
   std::size_t agents_{1};
+  double all_workers_{1};
   std::size_t done_{};
   std::uint64_t next_{};       // the first task that nobody has been given
   std::uint64_t completed_{};  // by all agents, as far as they have told

@@ -38,7 +38,8 @@ class value_exchange {
     std::uint64_t got = here;
     bool sent_own = false;
     std::exception_ptr thrown;
-    nap_pacer pace(std::chrono::milliseconds(10));
+    // A large message moves only while MPI is called at both ends.
+    nap_pacer pace(std::chrono::milliseconds(10), time_of_a_piece);
     for (;;) {
       bool any = false;
       // Whoever takes a piece passes it on, so it takes one only if those below keep up. At the bottom of this tree
@@ -76,6 +77,7 @@ class value_exchange {
 
  private:
   static constexpr std::size_t most_unsent = 4;
+  static constexpr std::chrono::milliseconds time_of_a_piece{2};
 
   // A tree: rank r passes pieces on to ranks 2r + 1 and 2r + 2.
   template <class Fn>

@@ -149,11 +149,11 @@ class outcome_taker {
   // Takes some outcomes from where the last one was. False if there is none.
   template <class T>
     requires is_short<T>
-  bool next_some(std::vector<ended_task<T>>& to) {
+  bool next_some(std::vector<ended_task<T>>& to, std::chrono::nanoseconds patience) {
     to.clear();
     if (ring_ == nullptr || left_ == 0 || generation_ != fork_generation()) return false;
     to.reserve(most_at_once);
-    pace_.before_look();
+    pace_.before_look(patience);
     const unsigned count = ring_->take_while(std::min(left_, most_at_once), [&](const ring_cell& it) {
       if (it.length() != sizeof(T)) return false;
       std::array<std::byte, sizeof(T)> bytes;
@@ -257,7 +257,7 @@ class multi_stream final : public outcome_source<typename Tasks::result> {
   arrival next_or_some(outcomes_at_hand<value>& some, std::optional<ended_task<value>>& to,
                        std::chrono::nanoseconds patience) override {
     if constexpr (is_short<value>)
-      if (taker_.next_some(short_)) {
+      if (taker_.next_some(short_, patience)) {
         some = outcomes_at_hand<value>(short_);
         return arrival::outcome;
       }

@@ -12,11 +12,11 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 // A reader that is faster than its workers would find one outcome at each look, and take the memory that it looks at
-// from their processors each time. So after a look that found few it waits a moment.
+// from their processors each time. So after a look that found few it waits a moment, if it has the patience.
 class reader_pace {
  public:
-  void before_look() const noexcept {
-    if (!found_few_) return;
+  void before_look(std::chrono::nanoseconds patience) const noexcept {
+    if (!found_few_ || patience <= patience.zero()) return;
     const ticks until = looked_ + to_ticks(moment);
     while (now_ticks() < until) spin_pause();
   }

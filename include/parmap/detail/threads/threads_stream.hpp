@@ -158,42 +158,42 @@ class threads_stream final : public outcome_source<typename Tasks::result> {
 
   arrival next(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) override {
     if (rest_) return take_never_begun(to) ? arrival::outcome : arrival::end;  // no thread is left to look at
-    if (take_one(to)) return arrival::outcome;
+    if (take_one(to, patience)) return arrival::outcome;
     const auto begun = std::chrono::steady_clock::now();
     std::chrono::nanoseconds spent{};
     for (std::chrono::nanoseconds nap = stream_threads::first_nap; patience > spent;
          nap = stream_threads::longest_nap) {
       threads_->announce_sleep();
-      if (!look()) threads_->sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
+      if (!look(patience)) threads_->sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
       threads_->wake_up();
-      if (take_one(to)) return arrival::outcome;
+      if (take_one(to, patience)) return arrival::outcome;
       if (threads_->ended()) break;
       spent = std::chrono::steady_clock::now() - begun;
     }
     if (!threads_->ended()) return arrival::nothing_yet;
     // What was sent before the last thread ended is seen after that.
-    if (take_one(to)) return arrival::outcome;
+    if (take_one(to, patience)) return arrival::outcome;
     return take_never_begun(to) ? arrival::outcome : arrival::end;
   }
   arrival next_or_some(outcomes_at_hand<value>& some, std::optional<ended_task<value>>& to,
                        std::chrono::nanoseconds patience) override {
-    if (rest_ || !look()) return next(to, patience);
+    if (rest_ || !look(patience)) return next(to, patience);
     some = outcomes_at_hand<value>(std::exchange(there_, {}));
     return arrival::outcome;
   }
 
  private:
-  bool take_one(std::optional<ended_task<value>>& to) {
-    if (!look()) return false;
+  bool take_one(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) {
+    if (!look(patience)) return false;
     to.emplace(std::move(there_.front()));
     there_ = there_.subspan(1);
     return true;
   }
   // Looks, if there is nothing, into the next lane in turn that has something.
-  bool look() {
+  bool look(std::chrono::nanoseconds patience) {
     if (!there_.empty()) return true;
     outboxes_[turn_].lane().take(given_);
-    pace_.before_look();
+    pace_.before_look(patience);
     for (std::size_t k = 0; k < outboxes_.size() && there_.empty(); ++k) {
       turn_ = turn_ + 1 < outboxes_.size() ? turn_ + 1 : 0;
       there_ = outboxes_[turn_].lane().unread();
