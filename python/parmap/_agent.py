@@ -105,7 +105,8 @@ class Job:
     def __init__(self, name: str, start: Start, program: bytes, memory: int | None) -> None:
         self.name = name
         self.start = start
-        self.changed = threading.Condition()
+        self._lock = threading.RLock()
+        self.changed = threading.Condition(self._lock)
         self.ended = False  # a new job may take its place
         self.halted = False
         self._kill = False
@@ -291,12 +292,13 @@ class Job:
                     begin = first // program.of_one
                     tasks = zip_axes(tasks, [elements[k // program.of_one - begin] for k in tasks])
                 with self.opened(run_task, tasks) as outcomes:
+                    add_value, add_failure = self.add_value, self.add_failure
                     for index, _, value, told, attempts, seconds, worker in outcomes:
                         left -= 1
                         if told is None:
-                            self.add_value(first + index, value, attempts, seconds, worker)
+                            add_value(first + index, value, attempts, seconds, worker)
                         else:
-                            self.add_failure(first + index, told, seconds, worker)
+                            add_failure(first + index, told, seconds, worker)
         except BaseException as error:
             failed = error
         with self.changed:
@@ -339,13 +341,21 @@ class Job:
                 self._streams.pop(stream, None)
 
     def add_value(self, index: int, value: Any, attempts: int = 1, seconds: float | None = None, worker: int | None = None) -> None:
-        """A task, or a block of a fold, has ended."""
-        with self.changed:
-            self._unfinished -= 1
-            self._done.add_value(index, value, attempts, seconds, self.lane_of(worker))
+        """A task, or a block of a fold, has ended. This is called for each task, so it calls little itself."""
+        with self._lock:
+            self._unfinished = unfinished = self._unfinished - 1
+            done = self._done  # as Answer.add_value does
+            done.indexes.append(index)
+            done.values.append(value)
+            done.seconds.append(-1.0 if seconds is None else seconds)
+            done.workers.append(-1 if worker is None else worker + self.start.lane)
+            if attempts != 1:
+                done.attempts[index] = attempts
             if type(value) is bytes or type(value) is str:
                 self._bytes += len(value)
-            self._tell_if_it_is_time()
+                self._tell_if_it_is_time()
+            elif unfinished <= self._low or unfinished == 0 or self._due:
+                self._tell_if_it_is_time()
 
     def add_failure(self, index: int, told: tuple[int, str, bytes, int, int], seconds: float | None, worker: int | None) -> None:
         """A task has failed; of a fold, its block goes on."""
@@ -386,7 +396,7 @@ class Job:
         return min(len(self._due), self._unfinished)
 
     def _tell_if_it_is_time(self) -> None:
-        if self._unfinished - self._postponed() <= self._low or self._urgent or self._bytes > _MOST_BYTES:
+        if self._unfinished == 0 or self._unfinished - self._postponed() <= self._low or self._urgent or self._bytes > _MOST_BYTES:
             self.changed.notify_all()
 
 

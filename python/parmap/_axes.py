@@ -275,6 +275,8 @@ def _labels_of(it: Any) -> tuple[axis | None, ...]:
 
 def arguments_at(groups: tuple[tuple[Sequence[Any], ...], ...], index: int) -> tuple[Any, ...]:
     """The elements of one combination."""
+    if len(groups) == 1:
+        return tuple([each[index] for each in groups[0]])
     found: list[Any] = []
     for group in reversed(groups):
         index, at = divmod(index, len(group[0]))

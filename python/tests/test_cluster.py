@@ -200,6 +200,18 @@ def test_an_exchange_that_comes_after_its_map_was_killed_begins_nothing():
     assert answer.state == "unknown" and name not in _agent._jobs
 
 
+def test_an_exchange_ends_with_its_last_task(monkeypatch):
+    """It must not wait for a look at the clock: those are as rare here as they can be."""
+    for name in ("_FLOOR", "_GLANCE"):
+        monkeypatch.setattr(_agent, name, 10_000.0)
+    program = _agent.Program(operator.neg, {}, ([range(5)],), None, None, None, None, 1, None, 0, 0, None, None)
+    start = _agent.Start(2, 0, (), 10_000.0, None, False)
+    answer = pickle.loads(_agent.exchange("short", start, pickle.dumps(program), [(0, 5, None)], -1, 10_000.0))
+    assert answer.state == "going" and sorted(answer.indexes) == list(range(5))
+    answer = pickle.loads(_agent.exchange("short", None, None, [], -1, 10_000.0, ends=True))
+    assert answer.unfinished == 0 and "short" not in _agent._jobs
+
+
 def test_no_timed_get_of_a_simple_queue():
     """In CPython 3.11 it waits for ever if its timeout has passed when it looks at the clock again, as on a busy machine."""
     for path in pathlib.Path(parmap.__file__).parent.glob("*.py"):
