@@ -54,10 +54,10 @@ class agent_pace {
   [[nodiscard]] std::uint64_t open() const noexcept { return granted_ - ended_; }
   // How long the agent may look away while its workers have `room` tasks that may begin: to look at each outcome of
   // short tasks would take much of a core. Zero where a look is soon due.
-  [[nodiscard]] std::chrono::nanoseconds rest(std::uint64_t room) const noexcept {
+  [[nodiscard]] std::chrono::nanoseconds rest(std::uint64_t room, std::chrono::nanoseconds longest) const noexcept {
     if (rate_ == 0) return {};
     const std::chrono::duration<double> half(0.5 * static_cast<double>(std::min(room, open())) / rate_);
-    const auto most = std::min<clock::duration>((looked_ - begun_) / 50, std::chrono::milliseconds(1));
+    const auto most = std::min<clock::duration>((looked_ - begun_) / 50, longest);
     return half < most ? std::chrono::duration_cast<std::chrono::nanoseconds>(half) : most;
   }
   // Whether it is time to ask.

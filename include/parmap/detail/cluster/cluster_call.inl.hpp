@@ -271,6 +271,7 @@ class cluster_call::rank_side {
       work.open(orders_);
     }
     const auto longest = leads_ && !leads_->is_alone() ? std::chrono::milliseconds(1) : longest_nap;
+    const std::chrono::milliseconds longest_rest(leads_ && !leads_->is_alone() ? 1 : 4);  // others wait for rank 0
     nap_pacer naps(longest);
     auto told = clock::now();
     for (bool ended = false;;) {
@@ -306,7 +307,7 @@ class cluster_call::rank_side {
       if (work.completed() + work.failed() == before) continue;
       naps.reset();
       if (came_to == agent_step::takes_more) continue;
-      const auto rest = pace_->rest(work.room());
+      const auto rest = pace_->rest(work.room(), longest_rest);
       if (rest > std::chrono::microseconds(20) && mail_.own() == 0) std::this_thread::sleep_for(rest);
     }
     // The engine may have halted by itself, and a range may be on its way.
