@@ -21473,6 +21473,21 @@ class postponed_retries {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/fetch_max.hpp
+// fetch_max: makes an atomic number at least as large as another one; std::atomic has it from C++26 on.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Returns what it was before. Orders nothing.
+inline unsigned fetch_max(std::atomic<unsigned>& it, unsigned value) noexcept {
+  unsigned seen = it.load(std::memory_order_relaxed);
+  while (seen < value && !it.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+  }
+  return seen;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 #if PARMAP_WINDOWS
 
 // ==== parmap/detail/system/windows/detached_thread.hpp
@@ -21807,9 +21822,7 @@ class thread_pool {
 
   // Null if all notices are in use; the map then gets no help.
   job_notice* announce(job& work, unsigned helpers, ticks now) noexcept {
-    unsigned most = most_.load(std::memory_order_relaxed);
-    while (most < helpers && !most_.compare_exchange_weak(most, helpers, std::memory_order_relaxed)) {
-    }
+    fetch_max(most_, helpers);
     static thread_local std::size_t last = 0;
     for (std::size_t k = 0; k < notices_.size(); ++k) {
       const std::size_t at = (last + k) % notices_.size();
@@ -24009,7 +24022,6 @@ class map_recorder final : public attempt_observer {
   // Calls visit(seat), with the lane's lock.
   template <class Visit>
   void for_each_seat(const Visit& visit);
-  void note_worker(unsigned worker) noexcept;
   void end_attempt(const attempt& it, const failure* why, bool again) noexcept;
   void account_for(const attempt& it, const failure* why, bool again);
   // In a function of attempt_observer.
@@ -24708,10 +24720,7 @@ PARMAP_INLINE time_keeper::~time_keeper() = default;
 
 PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
                                             attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born)
-    for (unsigned seen = workers_.load(std::memory_order_relaxed);
-         seen <= worker && !workers_.compare_exchange_weak(seen, worker + 1, std::memory_order_relaxed);) {
-    }
+  if (what == worker_event::born) fetch_max(workers_, worker + 1);
   if (next_ != nullptr) next_->happened_to(worker, what, when);
 }
 
@@ -28704,15 +28713,9 @@ PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks, std::uint64_t st
   if (stored > 0) asked_.about.stored = stored;
 }
 
-PARMAP_INLINE void map_recorder::note_worker(unsigned worker) noexcept {
-  for (unsigned seen = workers_.load(std::memory_order_relaxed);
-       seen <= worker && !workers_.compare_exchange_weak(seen, worker + 1, std::memory_order_relaxed);) {
-  }
-}
-
 PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
   constexpr std::chrono::milliseconds between_texts(1);
-  note_worker(it.worker);
+  fetch_max(workers_, it.worker + 1);
   {
     lane& mine = lane_of(it.worker);
     const std::scoped_lock lock(mine.mutex);
@@ -28802,7 +28805,7 @@ PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, con
 
 PARMAP_INLINE void map_recorder::happened_to(unsigned worker, worker_event what,
                                              attempt::clock::time_point when) noexcept {
-  note_worker(worker);
+  fetch_max(workers_, worker + 1);
   {
     lane& mine = lane_of(worker);
     const std::scoped_lock lock(mine.mutex);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/observers/time_keeper.hpp>
+#include <parmap/detail/schedule/fetch_max.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -16,10 +17,7 @@ PARMAP_INLINE time_keeper::~time_keeper() = default;
 
 PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
                                             attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born)
-    for (unsigned seen = workers_.load(std::memory_order_relaxed);
-         seen <= worker && !workers_.compare_exchange_weak(seen, worker + 1, std::memory_order_relaxed);) {
-    }
+  if (what == worker_event::born) fetch_max(workers_, worker + 1);
   if (next_ != nullptr) next_->happened_to(worker, what, when);
 }
 

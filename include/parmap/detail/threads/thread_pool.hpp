@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/schedule/fetch_max.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/detached_thread.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
@@ -101,9 +102,7 @@ class thread_pool {
 
   // Null if all notices are in use; the map then gets no help.
   job_notice* announce(job& work, unsigned helpers, ticks now) noexcept {
-    unsigned most = most_.load(std::memory_order_relaxed);
-    while (most < helpers && !most_.compare_exchange_weak(most, helpers, std::memory_order_relaxed)) {
-    }
+    fetch_max(most_, helpers);
     static thread_local std::size_t last = 0;
     for (std::size_t k = 0; k < notices_.size(); ++k) {
       const std::size_t at = (last + k) % notices_.size();

@@ -121,7 +121,6 @@ class map_recorder final : public attempt_observer {
   // Calls visit(seat), with the lane's lock.
   template <class Visit>
   void for_each_seat(const Visit& visit);
-  void note_worker(unsigned worker) noexcept;
   void end_attempt(const attempt& it, const failure* why, bool again) noexcept;
   void account_for(const attempt& it, const failure* why, bool again);
   // In a function of attempt_observer.

@@ -3,6 +3,7 @@
 // that writes them share two kinds of locks.
 #pragma once
 
+#include <parmap/detail/schedule/fetch_max.hpp>
 #include <parmap/detail/system/file_calls.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
 #include <parmap/detail/system/service_thread.hpp>
@@ -124,15 +125,9 @@ PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks, std::uint64_t st
   if (stored > 0) asked_.about.stored = stored;
 }
 
-PARMAP_INLINE void map_recorder::note_worker(unsigned worker) noexcept {
-  for (unsigned seen = workers_.load(std::memory_order_relaxed);
-       seen <= worker && !workers_.compare_exchange_weak(seen, worker + 1, std::memory_order_relaxed);) {
-  }
-}
-
 PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
   constexpr std::chrono::milliseconds between_texts(1);
-  note_worker(it.worker);
+  fetch_max(workers_, it.worker + 1);
   {
     lane& mine = lane_of(it.worker);
     const std::scoped_lock lock(mine.mutex);
@@ -222,7 +217,7 @@ PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, con
 
 PARMAP_INLINE void map_recorder::happened_to(unsigned worker, worker_event what,
                                              attempt::clock::time_point when) noexcept {
-  note_worker(worker);
+  fetch_max(workers_, worker + 1);
   {
     lane& mine = lane_of(worker);
     const std::scoped_lock lock(mine.mutex);
