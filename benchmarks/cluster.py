@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""parmap::mpi on two ranks of this machine, beside a self-scheduler of MPI that is written by hand: cluster.py [--runs N] [--write]
+"""parmap::mpi on two ranks of this machine, beside a self-scheduler of MPI that is written by hand: cluster.py [--mpich] [--runs N] [--write]
 
-Compiles benchmarks/native/cluster.cpp by mpicxx (Debian: libopenmpi-dev), and runs its measurements in turns, each in a job of its own.
+Compiles benchmarks/native/cluster.cpp by mpicxx.openmpi (Debian: libopenmpi-dev), or with --mpich by mpicxx.mpich (libmpich-dev, mpich),
+and runs its measurements in turns, each in a job of its own.
 --write puts the table into docs/internals/measurements.md. Each rank has a core for itself; a machine with other work gives no figures.
 """
 
@@ -18,7 +19,8 @@ import markup
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "internals" / "measurements.md"
-PROGRAM = ROOT / "build" / "bench" / "cluster"
+BUILD = ROOT / "build" / "bench"
+LAUNCHERS = {"openmpi": ["mpirun.openmpi", "--oversubscribe", "--bind-to", "none"], "mpich": ["mpirun.mpich"]}
 
 WAYS = {"hand": "by hand", "serial": "`.inner = serial`", "threads": "`.inner = threads`", "multi": "`.inner = multi`"}
 #: What is measured: its title, the number of tasks.
@@ -27,17 +29,19 @@ MOST_NS = {"serial": 20, "threads": 20, "multi": 150}  # a tiny task, beyond the
 LEAST_SHARE = 98  # % of what the program by hand reaches with tasks of 100 µs
 
 
-def build() -> None:
-    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mpicxx", "-std=c++20", "-O3", "-DNDEBUG", f"-I{ROOT / 'include'}", ROOT / "benchmarks/native/cluster.cpp", "-o", PROGRAM, "-pthread",
+def build(library: str) -> Path:
+    BUILD.mkdir(parents=True, exist_ok=True)
+    program = BUILD / f"cluster_{library}"
+    subprocess.run([f"mpicxx.{library}", "-std=c++20", "-O3", "-DNDEBUG", f"-I{ROOT / 'include'}", ROOT / "benchmarks/native/cluster.cpp", "-o", program, "-pthread",
                     "-ldl"], check=True)
+    return program
 
 
-def measure(way: str, work: str) -> float:
+def measure(library: str, program: Path, way: str, work: str) -> float:
     """Return the ms of one job of two ranks, which count as two nodes."""
     environment = os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
                                 "PARMAP_MPI_NODES_FOR_TESTS": "2"}
-    command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2", PROGRAM, way, work]
+    command = [*LAUNCHERS[library], "-n", "2", program, way, work]
     return float(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=300, env=environment).stdout)
 
 
@@ -45,11 +49,11 @@ def judged(text: str, value: float, reached: bool) -> str:
     return f"- {text}: {'reached' if reached else 'not reached'} ({value:.3g})."
 
 
-def table(runs: int) -> list:
+def table(library: str, program: Path, runs: int) -> list:
     found = {(way, work): [] for work in WORK for way in WAYS}
     for _ in range(runs):
         for way, work in found:
-            found[way, work].append(measure(way, work))
+            found[way, work].append(measure(library, program, way, work))
     lines = markup.head(["", *(title for title, _ in WORK.values())])
     lines += [markup.row([name, *(markup.spread(found[way, work]) for work in WORK)]) for way, name in WAYS.items()]
     lines.append("")
@@ -64,15 +68,16 @@ def table(runs: int) -> list:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mpich", action="store_true", help="with MPICH instead of Open MPI")
     parser.add_argument("--runs", type=int, default=5, help="jobs of each measurement (5)")
     parser.add_argument("--write", action="store_true", help="put the table into docs/internals/measurements.md")
     arguments = parser.parse_args()
-    build()
-    lines = table(arguments.runs)
-    lines += ["", f"{machine.description()}; {machine.compilers()}; two ranks, {arguments.runs} jobs each, in turns; load average {os.getloadavg()[1]:.1f}."]
+    library = "mpich" if arguments.mpich else "openmpi"
+    lines = table(library, build(library), arguments.runs)
+    lines += ["", f"{machine.description()}; {machine.compilers()}; {'MPICH' if arguments.mpich else 'Open MPI'}, two ranks, {arguments.runs} jobs each, in turns; load average {os.getloadavg()[1]:.1f}."]
     print("\n".join(lines))
     if arguments.write:
-        PAGE.write_text(markup.put(PAGE.read_text(encoding="utf-8"), lines, "cluster"), encoding="utf-8")
+        PAGE.write_text(markup.put(PAGE.read_text(encoding="utf-8"), lines, "cluster, MPICH" if arguments.mpich else "cluster"), encoding="utf-8")
     return 0
 
 

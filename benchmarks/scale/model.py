@@ -198,7 +198,7 @@ class Map:
             step(now, self.agents[k], k)
         end = max(each.node.last for each in self.agents) + carrier.latency
         end = max(end, self._giver_free) + len(self.agents) * carrier.node + self.tasks * carrier.value
-        end = max(end, carrier.fixed + self.tasks * carrier.row)
+        end = max(end, carrier.fixed + self._giver_busy + self.tasks * carrier.row)
         return Outcome(end, 0.0, (self._giver_busy + self.tasks * (carrier.value + carrier.row)) / end, self._messages)
 
     def _give(self, at: float, agent: Agent, count: int) -> None:
