@@ -77,7 +77,7 @@ def main() -> int:
     lines += ["", f"{machine.description()}; {machine.compilers()}; {'MPICH' if arguments.mpich else 'Open MPI'}, two ranks, {arguments.runs} jobs each, in turns; load average {os.getloadavg()[1]:.1f}."]
     print("\n".join(lines))
     if arguments.write:
-        PAGE.write_text(markup.put(PAGE.read_text(encoding="utf-8"), lines, "cluster, MPICH" if arguments.mpich else "cluster"), encoding="utf-8")
+        PAGE.write_text(markup.put(PAGE.read_text(encoding="utf-8"), lines, "cluster, MPICH" if arguments.mpich else "cluster", "cluster"), encoding="utf-8")
     return 0
 
 
