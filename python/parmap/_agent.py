@@ -11,6 +11,7 @@ caller of the map owns the tasks. It hands out ranges of their numbers, and fetc
 - The job ends with an exchange that says so, by tell("kill"), or when the carrier says that the caller is gone.
 
 The workers are forked from this process after the program has been read. So it travels to an agent once, and to a worker never.
+More than 400 lines: one class, as exchanges, the job's thread and those of its ranges change the same counts under one lock.
 """
 
 from __future__ import annotations
