@@ -106,7 +106,7 @@ class Job:
     def __init__(self, name: str, start: Start, program: bytes, memory: int | None) -> None:
         self.name = name
         self.start = start
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # that of `changed`; to take it directly saves a call
         self.changed = threading.Condition(self._lock)
         self.ended = False  # a new job may take its place
         self.halted = False

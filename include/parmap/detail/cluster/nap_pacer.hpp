@@ -11,8 +11,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// MPI's own waits spin, and would take cores from the tasks. So this sleeps; but at first, while an answer may be on
-// its way, only as long as somebody else wants the core: a sleep takes some 70 us, and a message 1 us.
+// MPI's own waits spin, and would take cores from the tasks. So this sleeps. But at first an answer may be on its way,
+// and then it only lets others have the core: a sleep of 20 us takes 70 us, as Linux's timers may be 50 us late.
 class nap_pacer {
  public:
   using clock = std::chrono::steady_clock;
